@@ -1,0 +1,488 @@
+#include "core.h"
+
+#include "option_table.h"
+#include "platform/files.h"
+#include "platform/system.h"
+#include "store/sqlite/open.h"
+
+#include <headpond/error.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace headpond::detail {
+
+namespace {
+
+// The Core whose transact runs on this thread.
+thread_local const Core* lent = nullptr;
+
+std::int64_t bytes_of(const std::string& path) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(path, error);
+    return error ? 0 : static_cast<std::int64_t>(bytes);
+}
+
+}  // namespace
+
+// --- opening --------------------------------------------------------------------------------------
+
+Core::Core(Options given)
+    : options(std::move(given)),
+      clock_(options.clock ? options.clock : system_clock()),
+      random_(options.random ? options.random : system_random()),
+      label_(options.label.empty() ? platform::process_label() : options.label),
+      fork_generation_(platform::fork_generation()) {}
+
+std::shared_ptr<Core> Core::open(Options options) {
+    check_options(options);
+    auto core = std::make_shared<Core>(std::move(options));
+    core->prepare_file();
+    core->register_owner();
+    for (const auto& line : core->opening_lines_) core->log(line.level, line.text);
+    return core;
+}
+
+void Core::prepare_file() {
+    using store::sqlite::FileKind;
+    path = platform::resolve_database(options.path);
+    platform::require_local(path);
+    const auto facts = platform::look_at(path);
+    const FileKind kind = store::sqlite::identify(path, facts.bytes, bytes_of(path + "-wal"));
+    if (kind != FileKind::queue && options.migrate == Migrate::require_newest) {
+        throw Error(ErrorCode::io, "open", path,
+                    kind == FileKind::missing ? "there is no such file; allowed: an existing queue"
+                                              : "the file is empty; allowed: an existing queue");
+    }
+    constexpr unsigned private_mode = 0600;
+    side_ = std::make_unique<platform::SideFile>(
+        path, facts.exists ? facts.mode & 0666U : private_mode, facts.exists ? facts.owner : geteuid(),
+        facts.exists ? facts.group : getegid());
+    store::sqlite::prepare({.path = path,
+                            .kind = kind,
+                            .migrate = options.migrate,
+                            .at = clock_->wall().time_since_epoch().count(),
+                            .create = [this] { platform::create_private(path); },
+                            .with_turn = [this](const auto& fn) { with_turn(fn); }});
+    store_ = store::sqlite::open(
+        {.path = path, .power_loss = options.durability == Durability::power_loss});
+    writes_ = std::make_unique<runtime::WriteQueue>(
+        *store_, *side_, options.durability == Durability::power_loss,
+        [this] { store_->relieve(log_bytes_max_.load()); });
+    waiting_ = std::make_unique<runtime::Waiting>(side_->path());
+}
+
+// Of several processes one creates, and the others find a queue.
+void Core::with_turn(const std::function<void()>& fn) {
+    if (!side_->take_turn(turn_deadline())) {
+        throw Error(ErrorCode::busy, "open", path,
+                    "another process holds the write turn; allowed: to wait (turn_timeout)");
+    }
+    struct End {
+        platform::SideFile& side;
+        ~End() { side.end_turn(); }
+    };
+    const End end{*side_};
+    fn();
+}
+
+void Core::register_owner() {
+    bool created = false;
+    runtime::WriteQueue::Order order{.operation = "open", .synced = true, .alone = true};
+    writes_->run(
+        order,
+        [&](store::Transaction& tx, bool /*synced*/) {
+            opening_lines_.clear();
+            const auto row = tx.clock();
+            const auto instant = engine::read_clock(*clock_, row, tx);
+            auto totals = tx.totals();
+            created = totals.age_base == 0;
+            write_settings(tx, instant.now, created);
+            if (created) {
+                tx.set_age_base(instant.now, 0);
+                tx.set_last_cleanup(instant.now);
+            }
+            if (instant.anchor) tx.set_clock(*instant.anchor);
+            owner_id_ = tx.add_owner({.id = 0,
+                                      .label = label_,
+                                      .opened_at = instant.now,
+                                      .lock_inode = static_cast<std::int64_t>(side_->inode())});
+            // Before the row can be seen: who reads it must find the lock.
+            side_->lock_owner(owner_id_);
+            clock_offset_ = instant.anchor ? instant.anchor->offset : row.offset;
+        },
+        turn_deadline());
+    std::shared_ptr<const engine::Settings> settings;
+    read("open", [&](store::Transaction& tx) {
+        settings = settings_for(tx);
+        cleanup_due_at_ = tx.totals().last_cleanup_at + settings->cleanup_interval;
+    });
+    writes_->with_turn(
+        "open",
+        [&] { store_->set_log_reserve(settings->wal_reserve(), settings->wal_bytes_max); },
+        turn_deadline());
+}
+
+// In a new file the defaults; else what Options sets, each change logged.
+void Core::write_settings(store::Transaction& tx, store::Millis now, bool created) {
+    const auto rows = tx.settings();
+    for (const OptionRow& row : option_table()) {
+        if (!row.in_file()) continue;
+        const auto given = get_option(options, row);
+        const auto it = std::find_if(rows.begin(), rows.end(),
+                                     [&](const auto& one) { return one.name == row.name; });
+        if (it == rows.end()) {
+            tx.set_setting(row.setting_row(given.value_or(row.initial), now, label_));
+        } else if (given && row.format(*given) != it->value) {
+            tx.set_setting(row.setting_row(*given, std::max(now, it->changed_at + 1), label_));
+            opening_lines_.push_back({LogLevel::info, "Setting " + std::string(row.name) + ": " +
+                                                          it->value + " -> " + row.format(*given)});
+        }
+    }
+    const auto settings = read_settings(tx.settings());
+    tx.index_keys(static_cast<Keys>(settings.keys) == Keys::unique);
+    if (created) opening_lines_.push_back({LogLevel::info, "Created queue " + path});
+}
+
+Core::~Core() {
+    if (owner_id_ != 0 && fork_generation_ == platform::fork_generation()) leave();
+}
+
+void Core::leave() noexcept {
+    try {
+        nack_dropped();
+        const auto soon = std::chrono::steady_clock::now() +
+                          std::min<std::chrono::milliseconds>(options.turn_timeout, Ms{1000});
+        writes_->run({.operation = "close", .synced = false, .alone = true},
+                     [&](store::Transaction& tx, bool /*synced*/) {
+                         if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
+                     },
+                     soon);
+    } catch (const Error& error) {
+        // The kernel frees the lock: others find the owner dead and take back what it held.
+        log(LogLevel::warning, std::string("Closing: ") + error.what());
+    } catch (const std::exception& error) {
+        log(LogLevel::warning, std::string("Closing: ") + error.what());
+    }
+}
+
+// --- the host -------------------------------------------------------------------------------------
+
+engine::Host::Life Core::life_of(const store::OwnerRow& owner) {
+    if (owner.lock_inode != static_cast<std::int64_t>(side_->inode())) return Life::unknown;
+    return side_->held(owner.id) ? Life::alive : Life::dead;
+}
+
+std::int64_t Core::disk_free() { return platform::disk_free(path); }
+
+store::Millis Core::now() const { return clock_->since_boot().count() + clock_offset_.load(); }
+
+// --- running --------------------------------------------------------------------------------------
+
+runtime::WriteQueue::Deadline Core::turn_deadline() const {
+    return std::chrono::steady_clock::now() + options.turn_timeout;
+}
+
+void Core::require_usable(std::string_view operation, bool after_close) const {
+    if (fork_generation_ != platform::fork_generation()) {
+        throw Error(ErrorCode::closed, operation, path,
+                    "this process was forked from the one that opened the queue; allowed: open it "
+                    "anew in the child");
+    }
+    if (closed.load() && !after_close) throw Error(ErrorCode::closed, operation, path, "the queue was closed");
+    if (lent == this) {
+        throw Error(ErrorCode::misuse, operation, path,
+                    "called inside transact on its thread; allowed: the Transaction's own calls");
+    }
+}
+
+std::shared_ptr<const engine::Settings> Core::settings_for(store::Transaction& tx) {
+    const std::int64_t version = tx.totals().settings_version;
+    {
+        const std::lock_guard lock(mutex_);
+        if (settings_ && settings_version_ == version) return settings_;
+    }
+    auto fresh = std::make_shared<const engine::Settings>(read_settings(tx.settings()));
+    log_bytes_max_ = fresh->wal_bytes_max;
+    const std::lock_guard lock(mutex_);
+    settings_ = fresh;
+    settings_version_ = version;
+    return fresh;
+}
+
+void Core::invalidate_settings() {
+    const std::lock_guard lock(mutex_);
+    settings_version_ = -1;
+}
+
+void Core::attempt(const Call& call, engine::Mode mode,
+                   const std::function<void(engine::Context&)>& fn, engine::Effects& effects) {
+    writes_->run({.operation = call.operation, .synced = mode.synced, .alone = call.alone},
+                 [&](store::Transaction& tx, bool synced) {
+                     effects = {};
+                     const auto settings = settings_for(tx);
+                     engine::Context context(tx, *this, *settings,
+                                             {.synced = synced, .rows_max = mode.rows_max});
+                     fn(context);
+                     context.finish();
+                     effects = std::move(context.effects);
+                     clock_offset_ = context.instant.anchor ? context.instant.anchor->offset
+                                                            : context.clock_row.offset;
+                     cleanup_due_at_ =
+                         context.totals.last_cleanup_at + settings->cleanup_interval;
+                 },
+                 turn_deadline());
+}
+
+void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn) {
+    require_usable(call.operation, call.after_close);
+    nack_dropped();
+    engine::Effects effects;
+    engine::Mode mode{.synced = call.synced || options.durability == Durability::process_crash};
+    for (;;) {
+        try {
+            attempt(call, mode, fn, effects);
+            break;
+        } catch (const engine::NeedsSync&) {
+            mode.synced = true;
+        } catch (const Error& error) {
+            const bool shrink = error.code() == ErrorCode::disk_full && call.drains &&
+                                mode.rows_max != 1;
+            if (!shrink) throw;
+            mode.rows_max = 1;
+        }
+    }
+    if (effects.settings) invalidate_settings();
+    after_commit(effects);
+}
+
+void Core::after_commit(engine::Effects& effects) {
+    if (effects.wake) side_->wake();
+    for (const auto& line : effects.lines) log(line.level, line.text);
+}
+
+void Core::read(std::string_view operation, const std::function<void(store::Transaction&)>& fn) {
+    require_usable(operation);
+    store_->read(operation, fn);
+}
+
+void Core::transact(const std::function<void(store::Transaction&, engine::Effects&)>& fn) {
+    require_usable("transact");
+    nack_dropped();
+    engine::Effects effects;
+    try {
+        writes_->run({.operation = "transact", .synced = true, .alone = true},
+                     [&](store::Transaction& tx, bool /*synced*/) {
+                         struct Lend {
+                             explicit Lend(const Core* core) { lent = core; }
+                             ~Lend() { lent = nullptr; }
+                         };
+                         effects = {};
+                         const Lend lend(this);
+                         fn(tx, effects);
+                         store_->check_guest(tx);
+                     },
+                     turn_deadline());
+    } catch (...) {
+        invalidate_settings();  // a change of them may have been seen and is undone
+        throw;
+    }
+    after_commit(effects);
+}
+
+void Core::keep(engine::Effects& all, engine::Effects&& more) {
+    all.wake |= more.wake;
+    all.settings |= more.settings;
+    for (auto& line : more.lines) all.lines.push_back(std::move(line));
+}
+
+// --- dropped batches ------------------------------------------------------------------------------
+
+namespace {
+Settlement dropped_settlement() {
+    Settlement settlement;
+    settlement.rest = Rest::nack;
+    settlement.error = "dropped unsettled";
+    return settlement;
+}
+}  // namespace
+
+void Core::drop_unsettled(const std::string& token) noexcept {
+    if (fork_generation_ != platform::fork_generation()) return;
+    try {
+        engine::Effects effects;
+        const Settlement settlement = dropped_settlement();
+        const bool done =
+            lent != this &&
+            writes_->try_run({.operation = "drop", .synced = true},
+                             [&](store::Transaction& tx, bool synced) {
+                                 const auto settings = settings_for(tx);
+                                 engine::Context context(tx, *this, *settings, {.synced = synced});
+                                 (void)engine::settle(context, token, settlement);
+                                 context.finish();
+                                 effects = std::move(context.effects);
+                             });
+        if (done) {
+            after_commit(effects);
+            return;
+        }
+    } catch (...) {
+        // Whatever was in the way now may be gone at the next write; failing that the lapse does it.
+        log(LogLevel::warning, "A dropped batch could not be nacked yet: " + token);
+    }
+    const std::lock_guard lock(mutex_);
+    dropped_.push_back(token);
+}
+
+void Core::nack_dropped() {
+    std::vector<std::string> tokens;
+    {
+        const std::lock_guard lock(mutex_);
+        tokens.swap(dropped_);
+    }
+    const Settlement settlement = dropped_settlement();
+    for (const std::string& token : tokens) {
+        engine::Effects effects;
+        attempt({.operation = "drop"}, {},
+                [&](engine::Context& context) { (void)engine::settle(context, token, settlement); },
+                effects);
+        after_commit(effects);
+    }
+}
+
+// --- cleanup --------------------------------------------------------------------------------------
+
+void Core::clean_up_if_due() {
+    if (now() < cleanup_due_at_.load() || cleaning_.exchange(true)) return;
+    struct Done {
+        std::atomic<bool>& flag;
+        ~Done() { flag = false; }
+    };
+    const Done done{cleaning_};
+    clean_up(false);
+}
+
+CleanupReport Core::clean_up(bool force) {
+    CleanupReport report;
+    engine::Progress progress;
+    bool ran = force;
+    while (progress.step != engine::Step::done) {
+        report = operate({.operation = "cleanup", .synced = false, .drains = true},
+                         [&, before = report, at = progress](engine::Context& context) mutable {
+                             // Counted from what stood before, so that a rerun counts once.
+                             CleanupReport counted = before;
+                             engine::Progress moved = at;
+                             engine::cleanup_step(context, moved, counted, force);
+                             progress = moved;
+                             return counted;
+                         });
+        ran |= progress.step != engine::Step::done;
+        force = true;  // claimed
+    }
+    if (!ran) return report;
+    if (report.expired > 0) {
+        log(LogLevel::info, "Removed " + std::to_string(report.expired) + " stale buffer items");
+    }
+    if (report.stale > 0) {
+        log(LogLevel::info,
+            "Cleaned " + std::to_string(report.stale) + " stale batch markers from alerts");
+    }
+    constexpr std::int64_t pages_a_step = 128;
+    for (std::int64_t freed = pages_a_step; freed == pages_a_step;) {
+        freed = 0;
+        writes_->with_turn("cleanup", [&] { freed = store_->shrink(pages_a_step); },
+                           turn_deadline());
+        report.pages_freed += freed;
+    }
+    return report;
+}
+
+// --- the rest -------------------------------------------------------------------------------------
+
+void Core::log(LogLevel level, std::string_view text) const {
+    const std::string line = "[" + options.log_tag + "] " + std::string(text);
+    if (options.log) {
+        options.log(level, line);
+        return;
+    }
+    switch (level) {
+        case LogLevel::debug: spdlog::debug(line); break;
+        case LogLevel::info: spdlog::info(line); break;
+        case LogLevel::warning: spdlog::warn(line); break;
+        case LogLevel::error: spdlog::error(line); break;
+    }
+}
+
+Options Core::options_in_force() {
+    Options all = options;
+    read("options", [&](store::Transaction& tx) {
+        const auto settings = settings_for(tx);
+        for (const OptionRow& row : option_table()) {
+            if (row.in_file()) set_option(all, row, (*settings).*row.setting);
+        }
+    });
+    return all;
+}
+
+Settled settle(Core& core, std::string_view token, const Settlement& settlement,
+               bool after_close) {
+    const bool removes = !settlement.acked.empty() || !settlement.rejected.empty() ||
+                         settlement.rest == Rest::ack;
+    const auto once = [&](const Settlement& part, bool synced) {
+        return core.operate({.operation = "settle",
+                             .synced = synced,
+                             .drains = true,
+                             .after_close = after_close},
+                            [&](engine::Context& context) {
+                                return engine::settle(context, token, part);
+                            });
+    };
+    try {
+        return once(settlement, removes);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::disk_full || !removes) throw;
+    }
+    // A full disk: one item a transaction frees what the next one needs.
+    Settled total;
+    const auto add = [&](const Settled& part) {
+        total.fenced |= part.fenced;
+        total.acked += part.acked;
+        total.rejected += part.rejected;
+        total.gone += part.gone;
+    };
+    Settlement one;
+    one.rest = Rest::keep;
+    for (const Result& result : settlement.acked) {
+        one.acked = {result};
+        add(once(one, true));
+    }
+    one.acked.clear();
+    for (const Rejection& rejection : settlement.rejected) {
+        one.rejected = {rejection};
+        add(once(one, true));
+    }
+    Settlement rest = settlement;
+    rest.acked.clear();
+    rest.rejected.clear();
+    const Settled last = once(rest, settlement.rest == Rest::ack);
+    if (!last.fenced || total.acked + total.rejected == 0) add(last);
+    total.abandoned = last.abandoned;
+    total.stale = last.stale;
+    return total;
+}
+
+Settled extend(Core& core, std::string_view token, Ms duration, bool after_close) {
+    if (duration < Ms{1} || duration > Ms{24 * 3600 * 1000}) {
+        throw Error(ErrorCode::misuse, "extend", core.path,
+                    "the lease time is " + std::to_string(duration.count()) +
+                        " ms; allowed: 1 ms to 1 day");
+    }
+    return core.operate(
+        {.operation = "extend", .synced = false, .after_close = after_close},
+        [&](engine::Context& context) {
+            return engine::extend(context, token, duration.count());
+        });
+}
+
+}  // namespace headpond::detail

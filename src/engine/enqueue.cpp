@@ -1,0 +1,172 @@
+#include "engine/departure.h"
+#include "engine/operations.h"
+#include "engine/rules.h"
+#include "engine/text.h"
+
+#include <headpond/error.h>
+
+#include <algorithm>
+#include <string>
+
+namespace headpond::engine {
+
+using store::Counters;
+
+namespace {
+
+constexpr std::size_t key_bytes_max = 1024;
+constexpr std::size_t tag_bytes_max = 256;
+
+void check_text(std::string_view what, std::string_view text, std::size_t least, std::size_t most) {
+    const auto fail = [&](std::string_view wrong) {
+        throw Error(ErrorCode::misuse, "enqueue", "",
+                    std::string(what) + " " + std::string(wrong) + "; allowed: " +
+                        std::to_string(least) + " to " + std::to_string(most) +
+                        " bytes of UTF-8 without NUL");
+    };
+    if (text.size() < least) fail("is empty");
+    if (text.size() > most) fail("has " + std::to_string(text.size()) + " bytes");
+    if (text.find('\0') != std::string_view::npos) fail("contains a NUL byte");
+    if (!is_utf8(text)) fail("is not UTF-8");
+}
+
+class Admitting {
+  public:
+    Admitting(Context& context, std::span<const NewItem> items, bool may_block)
+        : context_(context),
+          items_(items),
+          may_block_(may_block),
+          may_evict_(context.settings.overflow_policy() == Overflow::evict_oldest),
+          evictor_(context),
+          disk_left_(disk_left()) {
+        answer_.answers.resize(items.size(), Enqueued::refused);
+    }
+
+    Admitted run() {
+        const bool was_empty = ready() <= 0;
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            if (!answer_.blocked.empty()) {
+                answer_.blocked.push_back(i);
+                continue;
+            }
+            const Enqueued answer = one(items_[i]);
+            if (answer == Enqueued::refused && may_block_) {
+                answer_.blocked.push_back(i);
+                continue;
+            }
+            answer_.answers[i] = answer;
+            count(answer);
+        }
+        if (may_evict_ && stored_ > 0) {
+            const Excess over = excess(fill_of(context_.totals), context_.settings);
+            evictor_.bring_down(over, context_.settings.cleanup_rows);
+        }
+        const std::int64_t due = context_.settings.batch_items_due;
+        const bool crossed = ready() >= due && ready() - stored_ < due;
+        context_.effects.wake |= stored_ > 0 && (was_empty || crossed);
+        return std::move(answer_);
+    }
+
+  private:
+    [[nodiscard]] std::int64_t ready() const {
+        const auto& totals = context_.totals;
+        return totals.items - totals.waiting_items - totals.leased_items;
+    }
+
+    // Bytes that newcomers may still take of the file's limit and of the disk.
+    [[nodiscard]] std::int64_t disk_left() const {
+        return std::min(context_.settings.file_bytes_max - context_.tx.file_bytes(),
+                        context_.host.disk_free() - context_.settings.disk_free_min);
+    }
+
+    Enqueued one(const NewItem& item) {
+        const auto bytes = static_cast<std::int64_t>(item.payload.size());
+        const auto& settings = context_.settings;
+        Fill fill = fill_of(context_.totals);
+        // A duplicate is told before the bounds are looked at: it needs no room.
+        const bool room = fill.items < settings.items_max && bytes <= settings.bytes_max - fill.bytes;
+        if (!room && unique() && context_.tx.find(item.key)) return Enqueued::duplicate;
+        switch (admit(fill, bytes, settings, may_evict_)) {
+            case Admission::too_large: return Enqueued::too_large;
+            case Admission::refused: return Enqueued::refused;
+            case Admission::store: break;
+        }
+        fill.items += 1;
+        fill.bytes += bytes;
+        const Excess over = needed(excess(fill, settings), bytes);
+        if (over.any()) evictor_.bring_down(over, store::no_limit);
+        // Rows, index entries and the log take more than the payload: twice is ample.
+        const std::int64_t cost = 2 * (bytes + static_cast<std::int64_t>(item.key.size()) + 256);
+        if (!over.any() && cost > disk_left_) {
+            return unique() && context_.tx.find(item.key) ? Enqueued::duplicate : Enqueued::no_room;
+        }
+        disk_left_ -= over.any() ? 0 : cost;
+        return insert(item, bytes);
+    }
+
+    // What this newcomer needs; an older excess is trimmed at the end, in bounded steps.
+    [[nodiscard]] static Excess needed(Excess over, std::int64_t bytes) {
+        return {.items = std::min<std::int64_t>(over.items, 1),
+                .bytes = std::min<std::int64_t>(over.bytes, bytes)};
+    }
+
+    Enqueued insert(const NewItem& item, std::int64_t bytes) {
+        std::optional<store::Millis> published;
+        if (item.published_at) published = to_millis(*item.published_at);
+        const bool tracked = item.tracking == Tracking::tracked;
+        const auto id = context_.tx.insert(
+            {.key = item.key,
+             .source_tag = item.source_tag,
+             .payload = item.payload,
+             .enqueued_at = context_.now,
+             .tracked = tracked,
+             .published_at = published,
+             .stale_at = tracked ? stale_at(published, context_.settings) : std::nullopt});
+        if (!id) return Enqueued::duplicate;
+        context_.dirty = true;
+        context_.count(&Counters::enqueued, 1);
+        context_.count(&Counters::items, 1);
+        context_.count(&Counters::bytes, bytes);
+        context_.count(&Counters::age_sum, context_.now - context_.totals.age_base);
+        ++stored_;
+        return Enqueued::stored;
+    }
+
+    void count(Enqueued answer) {
+        switch (answer) {
+            case Enqueued::stored: break;
+            case Enqueued::duplicate: context_.count(&Counters::duplicates, 1); break;
+            case Enqueued::too_large:
+            case Enqueued::refused:
+            case Enqueued::no_room: context_.count(&Counters::refused, 1); break;
+        }
+    }
+
+    [[nodiscard]] bool unique() const {
+        return static_cast<Keys>(context_.settings.keys) == Keys::unique;
+    }
+
+    Context& context_;
+    std::span<const NewItem> items_;
+    bool may_block_;
+    bool may_evict_;
+    Evictor evictor_;
+    std::int64_t disk_left_;
+    std::int64_t stored_ = 0;
+    Admitted answer_;
+};
+
+}  // namespace
+
+void check_newcomers(std::span<const NewItem> items) {
+    for (const NewItem& item : items) {
+        check_text("key", item.key, 1, key_bytes_max);
+        check_text("source_tag", item.source_tag, 0, tag_bytes_max);
+    }
+}
+
+Admitted enqueue(Context& context, std::span<const NewItem> items, bool may_block) {
+    return Admitting(context, items, may_block).run();
+}
+
+}  // namespace headpond::engine

@@ -1,0 +1,193 @@
+#include "platform/side_file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <headpond/error.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace headpond::platform {
+
+namespace {
+
+constexpr std::int64_t turn_byte = 0;
+constexpr std::int64_t queue_byte = 1;
+constexpr std::int64_t wake_byte = 2;
+constexpr std::int64_t owner_bytes = 4096;
+
+Error os_error(const std::string& path, const std::string& doing) {
+    return {ErrorCode::io, "open", path, doing + ": " + std::generic_category().message(errno)};
+}
+
+struct flock range(std::int64_t byte, int type) {
+    struct flock one{};
+    one.l_type = static_cast<short>(type);
+    one.l_whence = SEEK_SET;
+    one.l_start = byte;
+    one.l_len = 1;
+    return one;
+}
+
+}  // namespace
+
+// A forked child shares the open file descriptions, and with them the locks: it closes them at once,
+// so that they end with the parent.
+struct ForkRegistry {
+    std::mutex mutex;  // guards files; held across fork, so that the child finds them whole
+    std::vector<SideFile*> files;
+
+    static ForkRegistry& instance() {
+        static auto* registry = new ForkRegistry;  // never destroyed: fork may come late
+        return *registry;
+    }
+    ForkRegistry() {
+        pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+                       [] {
+                           for (SideFile* file : instance().files) {
+                               ::close(file->fd_);
+                               file->fd_ = -1;
+                           }
+                           instance().files.clear();
+                           instance().mutex.unlock();
+                       });
+    }
+    void add(SideFile* file) {
+        const std::lock_guard lock(mutex);
+        files.push_back(file);
+    }
+    void remove(SideFile* file) {
+        const std::lock_guard lock(mutex);
+        std::erase(files, file);
+    }
+};
+
+SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, unsigned gid)
+    : path_(database + "-owners") {
+    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd_ < 0) throw os_error(path_, "cannot open the side file");
+    struct stat facts{};
+    if (fstat(fd_, &facts) != 0) {
+        const Error error = os_error(path_, "cannot look at the side file");
+        ::close(fd_);
+        throw error;
+    }
+    inode_ = facts.st_ino;
+    // Best effort: root gives it to the database's owner, so that the owner's processes may open it.
+    if (facts.st_uid != uid || facts.st_gid != gid) {
+        if (fchown(fd_, uid, gid) != 0) errno = 0;
+    }
+    ForkRegistry::instance().add(this);
+}
+
+SideFile::~SideFile() {
+    ForkRegistry::instance().remove(this);
+    if (fd_ >= 0) ::close(fd_);
+}
+
+bool SideFile::lock(std::int64_t byte) const {
+    struct flock one = range(byte, F_WRLCK);
+    while (fcntl(fd_, F_OFD_SETLK, &one) != 0) {
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EACCES) return false;
+        throw os_error(path_, "cannot lock the side file");
+    }
+    return true;
+}
+
+void SideFile::unlock(std::int64_t byte) const noexcept {
+    struct flock one = range(byte, F_UNLCK);
+    while (fcntl(fd_, F_OFD_SETLK, &one) != 0 && errno == EINTR) {
+    }
+}
+
+void SideFile::lock_owner(std::int64_t owner_id) {
+    if (!lock(owner_bytes + owner_id)) {
+        throw Error(ErrorCode::io, "open", path_,
+                    "the lock of owner " + std::to_string(owner_id) + " is taken already");
+    }
+}
+
+void SideFile::unlock_owner(std::int64_t owner_id) noexcept { unlock(owner_bytes + owner_id); }
+
+bool SideFile::held(std::int64_t owner_id) const {
+    struct flock one = range(owner_bytes + owner_id, F_WRLCK);
+    while (fcntl(fd_, F_OFD_GETLK, &one) != 0) {
+        if (errno != EINTR) throw os_error(path_, "cannot probe the side file");
+    }
+    return one.l_type != F_UNLCK;
+}
+
+bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
+    using namespace std::chrono_literals;
+    auto pause = std::chrono::microseconds{50};
+    const auto poll_lock = [&](std::int64_t byte) {
+        while (!lock(byte)) {
+            const auto now = std::chrono::steady_clock::now();
+            if (now >= deadline) return false;
+            std::this_thread::sleep_for(
+                std::min<std::chrono::nanoseconds>(pause, deadline - now));
+            pause = std::min<std::chrono::microseconds>(pause * 2, 1ms);
+        }
+        return true;
+    };
+    // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one that
+    // has just ended its turn queues behind the others.
+    if (!poll_lock(queue_byte)) return false;
+    const bool taken = poll_lock(turn_byte);
+    unlock(queue_byte);
+    return taken;
+}
+
+void SideFile::end_turn() noexcept { unlock(turn_byte); }
+
+void SideFile::wake() noexcept {
+    const char byte = 'w';
+    // A lost wake-up costs a waiter its backstop interval, no more.
+    if (pwrite(fd_, &byte, 1, wake_byte) != 1) errno = 0;
+}
+
+Waiter::Waiter(const std::string& side_file) {
+    event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_ < 0) throw os_error(side_file, "cannot make an eventfd");
+    inotify_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    // Instances are a scarce resource of the user: without one the backstop does the work.
+    if (inotify_ >= 0 && inotify_add_watch(inotify_, side_file.c_str(), IN_MODIFY) < 0) {
+        ::close(inotify_);
+        inotify_ = -1;
+    }
+}
+
+Waiter::~Waiter() {
+    if (inotify_ >= 0) ::close(inotify_);
+    ::close(event_);
+}
+
+void Waiter::wait(std::chrono::milliseconds limit) {
+    std::array<pollfd, 2> fds{{{event_, POLLIN, 0}, {inotify_, POLLIN, 0}}};
+    const auto bounded = std::clamp<std::int64_t>(limit.count(), 0, 60'000);
+    if (::poll(fds.data(), inotify_ >= 0 ? 2 : 1, static_cast<int>(bounded)) <= 0) return;
+    std::array<char, 4096> sink{};
+    for (const pollfd& one : fds) {
+        while (one.fd >= 0 && ::read(one.fd, sink.data(), sink.size()) > 0) {
+        }
+    }
+}
+
+void Waiter::interrupt() noexcept {
+    const std::uint64_t one = 1;
+    if (::write(event_, &one, sizeof one) < 0) errno = 0;
+}
+
+}  // namespace headpond::platform

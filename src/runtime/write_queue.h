@@ -1,0 +1,76 @@
+// Who writes when: the in-process order, the turn among processes, and group commit.
+#pragma once
+
+#include "platform/side_file.h"
+#include "store/store.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+namespace headpond::runtime {
+
+// `synced` tells whether the commit will be. May be run again after a rollback, and on another
+// caller's thread unless the job is alone.
+using Work = std::function<void(store::Transaction&, bool synced)>;
+
+// Thread-safe. Callers that wait for the same commit share it (leader and followers, as LevelDB's
+// BuildBatchGroup): the leader takes the turn, runs every waiting member in a savepoint of its own,
+// and commits once.
+class WriteQueue {
+  public:
+    using Deadline = std::chrono::steady_clock::time_point;
+    struct Order {
+        std::string_view operation;
+        bool synced = true;
+        bool alone = false;  // not grouped, and run on the caller's own thread
+    };
+
+    // With `grouping` false each commits alone (where a commit costs no sync, sharing one only adds
+    // latency). `relieve` runs after each commit, while the turn is still held; must not throw.
+    WriteQueue(store::Store& store, platform::SideFile& side, bool grouping,
+               std::function<void()> relieve);
+
+    // Runs work and commits; throws what it threw, or Error busy when `deadline` passes before the
+    // transaction begins.
+    void run(const Order& order, const Work& work, Deadline deadline);
+    // The same without waiting: false when the writer or the turn is not free now.
+    bool try_run(const Order& order, const Work& work);
+    // Runs fn while holding the turn, outside any transaction.
+    void with_turn(std::string_view operation, const std::function<void()>& fn, Deadline deadline);
+
+  private:
+    struct Member {
+        const Order& order;
+        const Work& work;
+        Deadline deadline;
+        bool taken = false;
+        bool done = false;
+        std::exception_ptr error;
+        std::condition_variable changed;
+    };
+    using Group = std::vector<Member*>;
+
+    void wait_or_lead(Member& me, std::unique_lock<std::mutex>& lock);
+    void lead(Member& me, std::unique_lock<std::mutex>& lock);
+    [[nodiscard]] Group collect(Member& me);
+    void execute(Group& group, Member& leader);
+    void execute_one(Member& member);
+    bool execute_group(Group& group, Member& leader);
+    void pass_lead();
+
+    store::Store& store_;
+    platform::SideFile& side_;
+    const bool grouping_;
+    const std::function<void()> relieve_;
+    std::mutex mutex_;             // guards the members below and every Member's flags
+    std::deque<Member*> waiting_;  // in order of arrival, the leader's own included
+    bool leading_ = false;
+};
+
+}  // namespace headpond::runtime

@@ -1,0 +1,360 @@
+#include "store/sqlite/schema.h"
+
+#include "store/sqlite/embedded.h"
+
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Transaction.h>
+#include <headpond/version.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace headpond::store::sqlite {
+
+namespace {
+
+using Release = std::array<int, 3>;
+constexpr Release this_release{HEADPOND_VERSION_MAJOR, HEADPOND_VERSION_MINOR,
+                               HEADPOND_VERSION_PATCH};
+
+Release parse_release(std::string_view text) {
+    Release release{};
+    const char* at = text.data();
+    const char* end = at + text.size();
+    for (int& part : release) {
+        const auto [stop, error] = std::from_chars(at, end, part);
+        if (error != std::errc{}) break;
+        at = stop < end ? stop + 1 : stop;
+    }
+    return release;
+}
+
+std::string release_text() {
+    return std::to_string(this_release[0]) + "." + std::to_string(this_release[1]) + "." +
+           std::to_string(this_release[2]);
+}
+
+constexpr std::string_view allowed_files =
+    "allowed: a missing or empty file, or a queue made by Headpond";
+
+Error not_a_queue(const std::string& path, const std::string& what) {
+    return {ErrorCode::not_a_queue, "open", path, what + "; " + std::string(allowed_files)};
+}
+
+}  // namespace
+
+std::string_view EmbeddedSql::oldest_release() const {
+    constexpr std::string_view label = "-- oldest_release: ";
+    if (!sql.starts_with(label)) return "0.0.0";
+    return sql.substr(label.size(), sql.find('\n') - label.size());
+}
+
+FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t log_bytes) {
+    if (db_bytes < 0) return FileKind::missing;
+    if (db_bytes == 0) return FileKind::empty;
+    try {
+        const auto database = open_immutable(path);
+        const std::int64_t id = query_integer(*database, "PRAGMA application_id");
+        if (id == application_id) return FileKind::queue;
+        char text[64];
+        std::snprintf(text, sizeof text, "an SQLite database with application_id 0x%08llx",
+                      static_cast<unsigned long long>(id));
+        throw not_a_queue(path, text);
+    } catch (const SQLite::Exception& failure) {
+        const int code = failure.getErrorCode() & 0xff;
+        if (code == SQLITE_NOTADB) throw not_a_queue(path, "not an SQLite database");
+        // The main file may be short while the rest is still in the log.
+        if (code == SQLITE_CORRUPT && log_bytes > 0) return FileKind::queue;
+        if (code == SQLITE_CORRUPT) {
+            throw Error(ErrorCode::corrupt, "open", path,
+                        "the file is truncated or damaged; restore a backup", code);
+        }
+        throw translate(failure.getExtendedErrorCode(), failure.what(), "open", path);
+    }
+}
+
+void found(SQLite::Database& database, const std::string& path) {
+    // auto_vacuum counts only before the first page is written, and WAL mode only after it.
+    if (query_integer(database, "PRAGMA application_id") == 0) {
+        database.exec("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; BEGIN IMMEDIATE");
+        database.exec("PRAGMA application_id=" + std::to_string(application_id) + "; COMMIT");
+    }
+    if (query_integer(database, "PRAGMA auto_vacuum") != 2 ||
+        query_integer(database, "PRAGMA page_size") != page_bytes) {
+        throw Error(ErrorCode::unsupported, "create", path,
+                    "SQLite did not take auto_vacuum=INCREMENTAL and page_size=4096");
+    }
+    if (query_text(database, "PRAGMA journal_mode=WAL") != "wal") {
+        throw Error(ErrorCode::unsupported, "create", path,
+                    "SQLite refused WAL mode; allowed: a local file system with shared memory");
+    }
+}
+
+void verify_identity(SQLite::Database& database, const std::string& path) {
+    if (query_integer(database, "PRAGMA application_id") != application_id) {
+        throw not_a_queue(path, "another SQLite database");
+    }
+    const std::string mode = query_text(database, "PRAGMA journal_mode");
+    if (mode != "wal") {
+        throw Error(ErrorCode::unsupported, "open", path,
+                    "journal mode is " + mode +
+                        "; allowed: wal. Close all users, then: sqlite3 FILE 'PRAGMA "
+                        "journal_mode=WAL'");
+    }
+    const int version = schema_version(database);
+    if (version <= newest_schema()) return;
+    const auto fail = [&](const std::string& oldest) {
+        throw Error(ErrorCode::schema_newer, "open", path,
+                    "schema " + std::to_string(version) + " is newer than this release (" +
+                        release_text() + ", schema " + std::to_string(newest_schema()) +
+                        ") may write; allowed: release " + oldest + " or newer");
+    };
+    try {
+        SQLite::Statement newer(database,
+                                "SELECT oldest_release FROM migrations WHERE version > ?");
+        newer.bind(1, newest_schema());
+        bool any = false;
+        while (newer.executeStep()) {
+            any = true;
+            const std::string oldest = newer.getColumn(0).getString();
+            if (parse_release(oldest) > this_release) fail(oldest);
+        }
+        if (!any) fail("that made it");
+    } catch (const SQLite::Exception&) {
+        fail("that made it");  // no record of what made it
+    }
+}
+
+int schema_version(SQLite::Database& database) {
+    return static_cast<int>(query_integer(database, "PRAGMA user_version"));
+}
+
+int newest_schema() { return embedded_migrations().back().version; }
+
+namespace {
+
+// The digest of the views in the file, empty where they are to be made; ours stay away from those of
+// a newer release.
+bool views_are_current(SQLite::Database& database) {
+    SQLite::Statement row(database,
+                          "SELECT digest, applied_by FROM migrations WHERE version = 0");
+    if (!row.executeStep()) return false;
+    return row.getColumn(0).getString() == embedded_views().digest ||
+           parse_release(row.getColumn(1).getString()) > this_release;
+}
+
+void record(SQLite::Database& database, const EmbeddedSql& sql, std::int64_t at) {
+    SQLite::Statement insert(
+        database,
+        "INSERT OR REPLACE INTO migrations (version, name, digest, oldest_release, applied_at, "
+        "applied_by) VALUES (?, ?, ?, ?, ?, ?)");
+    insert.bind(1, sql.version);
+    insert.bind(2, std::string(sql.name));
+    insert.bind(3, std::string(sql.digest));
+    insert.bind(4, std::string(sql.oldest_release()));
+    insert.bind(5, at);
+    insert.bind(6, release_text());
+    insert.exec();
+}
+
+void make_views(SQLite::Database& database) {
+    for (const std::string& name : view_names()) {
+        database.exec("DROP VIEW IF EXISTS main.\"" + name + "\"");
+    }
+    database.exec(std::string(embedded_views().sql));
+}
+
+}  // namespace
+
+bool needs_migration(SQLite::Database& database) {
+    const int version = schema_version(database);
+    if (version < newest_schema()) return true;
+    return version == newest_schema() && !views_are_current(database);
+}
+
+std::vector<int> apply_migrations(SQLite::Database& database, const std::string& path,
+                                  std::int64_t applied_at) {
+    std::vector<int> applied;
+    try {
+        for (const EmbeddedSql& migration : embedded_migrations()) {
+            SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+            // Read under the lock: another process may have been first.
+            if (schema_version(database) >= migration.version) continue;
+            database.exec(std::string(migration.sql));
+            record(database, migration, applied_at);
+            database.exec("PRAGMA user_version=" + std::to_string(migration.version));
+            transaction.commit();
+            applied.push_back(migration.version);
+        }
+        SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+        if (schema_version(database) == newest_schema() && !views_are_current(database)) {
+            make_views(database);
+            record(database, embedded_views(), applied_at);
+            transaction.commit();
+        }
+    } catch (const SQLite::Exception& failure) {
+        throw translate(failure.getExtendedErrorCode(), failure.what(), "migrate", path);
+    }
+    return applied;
+}
+
+namespace {
+
+struct Object {
+    std::string type, table, sql;
+    bool operator==(const Object&) const = default;
+};
+using Objects = std::map<std::string, Object>;
+
+Objects objects_of(SQLite::Database& database) {
+    Objects objects;
+    SQLite::Statement rows(database, "SELECT name, type, tbl_name, sql FROM sqlite_schema");
+    while (rows.executeStep()) {
+        objects[rows.getColumn(0).getString()] = {rows.getColumn(1).getString(),
+                                                  rows.getColumn(2).getString(),
+                                                  rows.getColumn(3).getString()};
+    }
+    return objects;
+}
+
+constexpr std::string_view key_index = "items_key";
+
+const Objects& expected_objects() {
+    static const Objects objects = [] {
+        SQLite::Database memory(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        for (const EmbeddedSql& migration : embedded_migrations()) {
+            memory.exec(std::string(migration.sql));
+        }
+        memory.exec(std::string(embedded_views().sql));
+        memory.exec("CREATE UNIQUE INDEX items_key ON items (key)");
+        return objects_of(memory);
+    }();
+    return objects;
+}
+
+bool internal(const std::string& name) { return name.starts_with("sqlite_"); }
+
+void compare_extra(const std::string& name, const Object& object, const Objects& ours,
+                   std::vector<SchemaFinding>& findings) {
+    const auto table = ours.find(object.table);
+    const bool on_ours = table != ours.end() && table->second.table == object.table;
+    if (!on_ours || internal(name)) return;
+    if (object.type == "index") {
+        findings.push_back({"extra index " + name + " on " + object.table +
+                                ": it slows every write; DROP INDEX removes it",
+                            true});
+    } else if (object.type == "trigger") {
+        findings.push_back({"trigger " + name + " on " + object.table +
+                                " is not ours and would run inside the queue; drop it"});
+    }
+}
+
+}  // namespace
+
+const std::vector<std::string>& view_names() {
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all;
+        SQLite::Database memory(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        for (const EmbeddedSql& migration : embedded_migrations()) {
+            memory.exec(std::string(migration.sql));
+        }
+        memory.exec(std::string(embedded_views().sql));
+        SQLite::Statement rows(memory, "SELECT name FROM sqlite_schema WHERE type = 'view'");
+        while (rows.executeStep()) all.push_back(rows.getColumn(0).getString());
+        return all;
+    }();
+    return names;
+}
+
+std::vector<SchemaFinding> compare_schema(SQLite::Database& database) {
+    std::vector<SchemaFinding> findings;
+    const Objects& ours = expected_objects();
+    const Objects found_objects = objects_of(database);
+    const bool newer = schema_version(database) > newest_schema();
+    for (const auto& [name, object] : ours) {
+        const auto it = found_objects.find(name);
+        if (it == found_objects.end()) {
+            if (name != key_index) findings.push_back({object.type + " " + name + " is missing"});
+        } else if (it->second != object && !newer) {
+            findings.push_back({object.type + " " + name + " was altered"});
+        }
+    }
+    for (const auto& [name, object] : found_objects) {
+        if (!ours.contains(name) && !newer) compare_extra(name, object, ours, findings);
+    }
+    return findings;
+}
+
+std::vector<MigrationState> migration_states(const std::string& path, FileKind kind) {
+    int version = 0;
+    if (kind == FileKind::queue) {
+        try {
+            const auto database = open_connection(path, Access::read_only, 5000);
+            version = schema_version(*database);
+        } catch (const SQLite::Exception& failure) {
+            throw translate(failure.getExtendedErrorCode(), failure.what(), "migrate", path);
+        }
+    }
+    std::vector<MigrationState> states;
+    for (const EmbeddedSql& one : embedded_migrations()) {
+        states.push_back({one.version, std::string(one.name), one.version <= version});
+    }
+    return states;
+}
+
+namespace {
+
+// A creation that was cut off has our application_id and no table yet.
+bool unfinished(SQLite::Database& database) { return schema_version(database) == 0; }
+
+std::vector<int> prepare_existing(const PrepareOrder& order) {
+    const auto database = open_connection(order.path, Access::read_write, 5000);
+    if (sqlite3_db_readonly(database->getHandle(), "main") == 1) {
+        throw Error(ErrorCode::io, "open", order.path,
+                    "the file may not be written by this user; allowed: a writable file");
+    }
+    const bool finish = unfinished(*database);
+    if (!finish) {
+        verify_identity(*database, order.path);
+        if (!needs_migration(*database)) return {};
+        if (order.migrate != Migrate::at_open) {
+            const int version = schema_version(*database);
+            if (version >= newest_schema()) return {};  // only the views differ
+            throw Error(ErrorCode::schema_older, "open", order.path,
+                        "schema " + std::to_string(version) + " is older than this release's " +
+                            std::to_string(newest_schema()) +
+                            "; allowed: run `headpond migrate` first");
+        }
+    }
+    std::vector<int> applied;
+    order.with_turn([&] {
+        if (finish) found(*database, order.path);
+        applied = apply_migrations(*database, order.path, order.at);
+    });
+    return applied;
+}
+
+}  // namespace
+
+std::vector<int> prepare(const PrepareOrder& order) {
+    try {
+        if (order.kind == FileKind::queue) return prepare_existing(order);
+        std::vector<int> applied;
+        order.with_turn([&] {
+            order.create();
+            const auto database = open_connection(order.path, Access::read_write, 5000);
+            found(*database, order.path);
+            applied = apply_migrations(*database, order.path, order.at);
+        });
+        return applied;
+    } catch (const SQLite::Exception& failure) {
+        throw translate(failure.getExtendedErrorCode(), failure.what(), "open", order.path);
+    }
+}
+
+}  // namespace headpond::store::sqlite

@@ -1,0 +1,331 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include "store/sqlite/schema.h"
+
+#include <SQLiteCpp/Backup.h>
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace headpond::store::sqlite {
+
+namespace {
+
+constexpr std::int64_t frame_bytes = page_bytes + 24;  // a WAL frame has a header of 24 bytes
+// 8 MiB of pages: small beside a process, large beside a queue's working set.
+constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
+
+// Readers wait only for a recovery or a schema change.
+constexpr int reader_busy_ms = 5000;
+
+int on_wal(void* frames, sqlite3* /*database*/, const char* /*schema*/, int count) {
+    *static_cast<std::int64_t*>(frames) = count;
+    return SQLITE_OK;
+}
+
+// Turns a COMMIT that is not ours into a rollback.
+int on_commit(void* allowed) { return *static_cast<bool*>(allowed) ? 0 : 1; }
+
+void queue_julianday(sqlite3_context* context, int /*count*/, sqlite3_value** /*values*/) {
+    sqlite3_result_double(context, *static_cast<double*>(sqlite3_user_data(context)));
+}
+
+std::int64_t file_size(const std::string& path) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(path, error);
+    return error ? 0 : static_cast<std::int64_t>(bytes);
+}
+
+[[noreturn]] void rethrow(const SQLite::Exception& failure, std::string_view operation,
+                          std::string_view path) {
+    throw translate(failure.getExtendedErrorCode(), failure.what(), operation, path);
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
+    try {
+        writer_ = open_connection(order_.path, Access::read_write, 0);
+        verify_identity(*writer_, order_.path);
+        for (const SchemaFinding& finding : compare_schema(*writer_)) {
+            if (finding.warning) continue;
+            throw Error(ErrorCode::corrupt, "open", order_.path,
+                        "the schema is not ours: " + finding.text);
+        }
+        writer_->exec(cache_pragma);
+        writer_->exec(order_.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+        synchronous_full_ = order_.power_loss;
+        sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
+        sqlite3_commit_hook(writer_->getHandle(), on_commit, &may_commit_);
+        writer_statements_ = std::make_unique<Statements>(*writer_);
+        transaction_ =
+            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
+        guard_ = open_connection(order_.path, Access::read_write, 0);
+    } catch (const SQLite::Exception& failure) {
+        rethrow(failure, "open", order_.path);
+    }
+}
+
+SqliteStore::~SqliteStore() = default;
+
+void SqliteStore::begin(std::string_view operation, bool synced) {
+    if (outcome_unknown_) {
+        throw Error(ErrorCode::outcome_unknown, operation, order_.path,
+                    "an earlier sync failed; reopen the queue to learn what is on the disk");
+    }
+    // SQLite refuses to change it inside a transaction.
+    if (order_.power_loss && synced != synchronous_full_) {
+        Run((*writer_statements_)[synced ? Sql::sync_full : Sql::sync_normal]).step();
+        synchronous_full_ = synced;
+    }
+    Run((*writer_statements_)[Sql::begin]).step();
+}
+
+void SqliteStore::commit(std::string_view operation) {
+    if (sqlite3_get_autocommit(writer_->getHandle()) != 0) throw WholeRollback{};
+    may_commit_ = true;
+    try {
+        Run((*writer_statements_)[Sql::commit]).step();
+    } catch (const SQLite::Exception& failure) {
+        may_commit_ = false;
+        const Error error = translate(failure.getExtendedErrorCode(), failure.what(), operation,
+                                      order_.path, true);
+        outcome_unknown_ |= error.code() == ErrorCode::outcome_unknown;
+        throw error;
+    }
+    may_commit_ = false;
+}
+
+void SqliteStore::rollback() noexcept {
+    if (sqlite3_get_autocommit(writer_->getHandle()) != 0) return;
+    // A rollback that fails leaves nothing to do here: the next BEGIN reports it.
+    (*writer_statements_)[Sql::rollback].tryExecuteStep();
+    (*writer_statements_)[Sql::rollback].tryReset();
+}
+
+void SqliteStore::write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) {
+    try {
+        if (order.busy_ms != busy_ms_) {
+            writer_->setBusyTimeout(order.busy_ms);
+            busy_ms_ = order.busy_ms;
+        }
+        begin(order.operation, order.synced);
+        fn(*transaction_);
+        commit(order.operation);
+    } catch (const SQLite::Exception& failure) {
+        rollback();
+        rethrow(failure, order.operation, order_.path);
+    } catch (...) {
+        rollback();
+        throw;
+    }
+}
+
+void SqliteStore::open_reader() {
+    reader_ = open_connection(order_.path, Access::read_only, reader_busy_ms);
+    reader_->exec("PRAGMA cache_size=-2048");
+    // The views ask julianday('now'); here it answers by the clock that was passed in.
+    sqlite3_create_function_v2(reader_->getHandle(), "julianday", 1,
+                               SQLITE_UTF8 | SQLITE_INNOCUOUS, &reader_now_, queue_julianday,
+                               nullptr, nullptr, nullptr);
+    reader_statements_ = std::make_unique<Statements>(*reader_);
+    reader_transaction_ =
+        std::make_unique<SqliteTransaction>(*reader_, *reader_statements_, order_.path);
+}
+
+void SqliteStore::read(std::string_view operation,
+                       const std::function<void(Transaction&)>& fn) {
+    const std::lock_guard lock(reader_mutex_);
+    try {
+        if (!reader_) open_reader();
+        struct End {
+            Statements& statements;
+            ~End() {
+                statements[Sql::rollback].tryExecuteStep();
+                statements[Sql::rollback].tryReset();
+            }
+        };
+        (void)(*reader_statements_)[Sql::rollback];  // prepared before it is needed in a destructor
+        Run((*reader_statements_)[Sql::begin_read]).step();
+        const End end{*reader_statements_};
+        fn(*reader_transaction_);
+    } catch (const SQLite::Exception& failure) {
+        rethrow(failure, operation, order_.path);
+    }
+}
+
+// PRAGMA wal_checkpoint beside another connection's write is the WAL-reset bug (SQLite 3.7.0 to
+// 3.51.2): the guard holds the write lock meanwhile. Others than PASSIVE would wait for the guard.
+bool SqliteStore::checkpoint() {
+    sqlite3* guard = guard_->getHandle();
+    if (sqlite3_exec(guard, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK) return false;
+    int frames = 0;
+    int moved = 0;
+    const int code = sqlite3_wal_checkpoint_v2(writer_->getHandle(), nullptr,
+                                               SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+    sqlite3_exec(guard, "ROLLBACK", nullptr, nullptr, nullptr);
+    return code == SQLITE_OK && moved == frames;
+}
+
+void SqliteStore::relieve(std::int64_t log_bytes_max) {
+    const std::int64_t frames_max = log_bytes_max / frame_bytes;
+    if (log_frames_ <= std::max(frames_max, log_retry_frames_)) {
+        if (log_frames_ < frames_max) log_retry_frames_ = 0;
+        return;
+    }
+    // With a reader in the way each try costs a sync and gains little: try again a quarter later.
+    log_retry_frames_ = checkpoint() ? 0 : log_frames_ + frames_max / 4;
+}
+
+void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) {
+    try {
+        writer_->exec("PRAGMA journal_size_limit=" + std::to_string(std::max(reserve, bytes_max)));
+        if (file_size(order_.path + "-wal") >= reserve) return;
+        // A transaction that spills and is rolled back: the log grows, the database does not.
+        writer_->exec("PRAGMA cache_size=16");
+        begin("open", false);
+        SQLite::Statement grow(*writer_,
+                               "INSERT INTO outcomes (item_id, key, state, result, queued_at, "
+                               "settled_at) VALUES (-1, '', 'resolved', zeroblob(?), 0, 0)");
+        grow.bind(1, std::min<std::int64_t>(reserve, 1'000'000'000));
+        grow.exec();
+    } catch (const SQLite::Exception& failure) {
+        rollback();
+        writer_->exec(cache_pragma);
+        // A full disk must not keep a queue from being opened and drained.
+        if (failure.getErrorCode() == SQLITE_FULL) return;
+        rethrow(failure, "open", order_.path);
+    }
+    rollback();
+    writer_->exec(cache_pragma);
+}
+
+std::int64_t SqliteStore::shrink(std::int64_t pages) {
+    try {
+        const std::int64_t before = query_integer(*writer_, "PRAGMA freelist_count");
+        if (before == 0) return 0;
+        begin("vacuum", false);
+        {
+            SQLite::Statement vacuum(*writer_,
+                                     "PRAGMA incremental_vacuum(" + std::to_string(pages) + ")");
+            while (vacuum.executeStep()) {  // one page a step
+            }
+        }
+        commit("vacuum");
+        return before - query_integer(*writer_, "PRAGMA freelist_count");
+    } catch (const SQLite::Exception& failure) {
+        rollback();
+        if ((failure.getErrorCode() & 0xff) == SQLITE_FULL) return 0;
+        rethrow(failure, "vacuum", order_.path);
+    } catch (...) {
+        rollback();
+        throw;
+    }
+}
+
+Store::Size SqliteStore::size() {
+    Size size;
+    size.log_bytes = file_size(order_.path + "-wal");
+    size.db_bytes = file_size(order_.path);
+    return size;
+}
+
+void* SqliteStore::guest_handle(Transaction& transaction) {
+    return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
+}
+
+void SqliteStore::check_guest(Transaction& transaction) {
+    SQLite::Database& database = dynamic_cast<SqliteTransaction&>(transaction).database();
+    SQLite::Statement shadow(database,
+                             "SELECT t.name FROM sqlite_temp_schema t JOIN main.sqlite_schema m "
+                             "ON lower(m.name) = lower(t.name) OR lower(m.name) = lower(t.tbl_name)");
+    if (shadow.executeStep()) {
+        throw Error(ErrorCode::misuse, "transact", "",
+                    "the temporary object " + shadow.getColumn(0).getString() +
+                        " shadows a table of the file; allowed: other names");
+    }
+}
+
+TextTable SqliteStore::select(const std::string& sql, std::string_view parameter, Millis wall) {
+    TextTable table;
+    const std::lock_guard lock(reader_mutex_);
+    try {
+        if (!reader_) open_reader();
+        constexpr double unix_epoch_julian = 2440587.5;
+        reader_now_ = unix_epoch_julian + static_cast<double>(wall) / 86'400'000.0;
+        SQLite::Statement rows(*reader_, sql);
+        if (!parameter.empty()) rows.bind(1, std::string(parameter));
+        for (int i = 0; i < rows.getColumnCount(); ++i) table.columns.emplace_back(rows.getColumnName(i));
+        while (rows.executeStep()) {
+            auto& row = table.rows.emplace_back();
+            for (int i = 0; i < rows.getColumnCount(); ++i) row.push_back(rows.getColumn(i).getString());
+        }
+    } catch (const SQLite::Exception& failure) {
+        rethrow(failure, "view", order_.path);
+    }
+    return table;
+}
+
+TextTable SqliteStore::view(std::string_view name, Millis wall) {
+    const auto& names = view_names();
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+        std::string all;
+        for (const auto& one : names) all += (all.empty() ? "" : ", ") + one;
+        throw Error(ErrorCode::misuse, "view", order_.path,
+                    "no view named '" + std::string(name) + "'; allowed: " + all);
+    }
+    return select("SELECT * FROM \"" + std::string(name) + "\"", {}, wall);
+}
+
+TextTable SqliteStore::trail(std::string_view key, Millis wall) {
+    return select("SELECT * FROM trail WHERE key = ?", key, wall);
+}
+
+std::vector<Store::Finding> SqliteStore::check() {
+    std::vector<Finding> findings;
+    for (const auto& row : select("PRAGMA integrity_check", {}, 0).rows) {
+        if (row.front() != "ok") findings.push_back({"integrity", row.front()});
+    }
+    for (const auto& row : select("SELECT fault, batch, detail FROM range_faults LIMIT 100", {}, 0).rows) {
+        findings.push_back({row[0], (row[1].empty() ? "" : "batch " + row[1] + ": ") + row[2]});
+    }
+    for (const auto& row : select("SELECT difference FROM ledger", {}, 0).rows) {
+        if (row.front() != "0") findings.push_back({"ledger", "difference " + row.front()});
+    }
+    const std::lock_guard lock(reader_mutex_);
+    try {
+        for (const SchemaFinding& finding : compare_schema(*reader_)) {
+            findings.push_back({"schema", finding.text, finding.warning});
+        }
+    } catch (const SQLite::Exception& failure) {
+        rethrow(failure, "check", order_.path);
+    }
+    return findings;
+}
+
+void SqliteStore::backup(const std::string& target) {
+    const std::lock_guard lock(reader_mutex_);
+    try {
+        if (!reader_) open_reader();
+        SQLite::Database copy(target, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        SQLite::Backup run(copy, *reader_);
+        while (run.executeStep(256) != SQLITE_DONE) {
+        }
+    } catch (const SQLite::Exception& failure) {
+        rethrow(failure, "backup", target);
+    }
+}
+
+Store::Engine SqliteStore::engine() const {
+    // Fixed in 3.51.3, and in the branches 3.50.7 and 3.44.6 (sqlite.org/wal.html).
+    const int version = sqlite3_libversion_number();
+    const bool fixed = version >= 3051003 || (version >= 3050007 && version < 3051000) ||
+                       (version >= 3044006 && version < 3045000);
+    return {.version = sqlite3_libversion(), .wal_reset_bug = !fixed && version >= 3007000};
+}
+
+std::unique_ptr<Store> open(const OpenOrder& order) { return std::make_unique<SqliteStore>(order); }
+
+}  // namespace headpond::store::sqlite

@@ -1,0 +1,67 @@
+// The store in an SQLite file: three connections (writer, reader, checkpoint guard) and their rules.
+#pragma once
+
+#include "store/sqlite/open.h"
+#include "store/sqlite/transaction.h"
+#include "store/store.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace headpond::store::sqlite {
+
+// write, relieve, shrink and set_log_reserve: by one thread at a time. read, size, view, check,
+// backup: from any thread.
+class SqliteStore final : public Store {
+  public:
+    explicit SqliteStore(OpenOrder order);
+    ~SqliteStore() override;
+
+    void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) override;
+    void read(std::string_view operation, const std::function<void(Transaction&)>& fn) override;
+    void relieve(std::int64_t log_bytes_max) override;
+    void set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) override;
+    std::int64_t shrink(std::int64_t pages) override;
+    Size size() override;
+
+    TextTable view(std::string_view name, Millis wall) override;
+    TextTable trail(std::string_view key, Millis wall) override;
+    std::vector<Finding> check() override;
+    void backup(const std::string& target) override;
+    Engine engine() const override;
+    void* guest_handle(Transaction& transaction) override;
+    void check_guest(Transaction& transaction) override;
+
+  private:
+    void begin(std::string_view operation, bool synced);
+    void commit(std::string_view operation);
+    void rollback() noexcept;
+    bool checkpoint();
+    void open_reader();
+    TextTable select(const std::string& sql, std::string_view parameter, Millis wall);
+
+    const OpenOrder order_;
+    std::unique_ptr<SQLite::Database> writer_;
+    std::unique_ptr<Statements> writer_statements_;
+    std::unique_ptr<SqliteTransaction> transaction_;
+    std::unique_ptr<SQLite::Database> guard_;
+    int busy_ms_ = -1;
+    bool synchronous_full_ = true;
+    bool may_commit_ = false;    // read by the commit hook: guests can't commit
+    bool outcome_unknown_ = false;
+    std::int64_t log_frames_ = 0;       // in the WAL after our last commit
+    std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
+
+    std::mutex reader_mutex_;  // guards the reader and what belongs to it
+    std::unique_ptr<SQLite::Database> reader_;
+    std::unique_ptr<Statements> reader_statements_;
+    std::unique_ptr<SqliteTransaction> reader_transaction_;
+    double reader_now_ = 0;  // what julianday() answers on the reader, for views
+};
+
+}  // namespace headpond::store::sqlite

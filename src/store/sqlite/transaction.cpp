@@ -1,0 +1,517 @@
+#include "store/sqlite/transaction.h"
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
+
+#include <array>
+#include <cassert>
+#include <utility>
+
+namespace headpond::store::sqlite {
+
+namespace {
+
+ItemRow item_facts(Run& run) {
+    ItemRow row;
+    row.id = run.integer(0);
+    row.key = run.text(1);
+    row.bytes = run.integer(2);
+    row.enqueued_at = run.integer(3);
+    row.tracked = run.integer(4) != 0;
+    row.published_at = run.maybe(5);
+    row.stale_at = run.maybe(6);
+    return row;
+}
+
+BatchRow batch_row(Run& run) {
+    BatchRow row;
+    row.id = run.integer(0);
+    row.leased = run.text(1) == "leased";
+    row.first_id = run.integer(2);
+    row.last_id = run.integer(3);
+    row.items = run.integer(4);
+    row.bytes = run.integer(5);
+    row.attempts = run.integer(6);
+    row.releases = run.integer(7);
+    row.attempts_max = run.maybe(8);
+    row.parent_id = run.maybe(9);
+    row.attempt_id = run.maybe(10);
+    row.lease_token = run.text(11);
+    row.lease_owner = run.maybe(12);
+    row.leased_at = run.maybe(13);
+    row.lease_expires_at = run.maybe(14);
+    row.not_before = run.maybe(15);
+    row.created_at = run.integer(16);
+    row.last_error = run.text(17);
+    return row;
+}
+
+OutcomeRow outcome_row(Run& run) {
+    OutcomeRow row;
+    row.item_id = run.integer(0);
+    row.key = run.text(1);
+    row.resolved = run.text(2) == "resolved";
+    row.reason = run.text(3);
+    row.result = run.text(4);
+    row.published_at = run.maybe(5);
+    row.queued_at = run.integer(6);
+    row.settled_at = run.integer(7);
+    return row;
+}
+
+std::optional<std::string_view> text_or_null(const std::string& text) {
+    if (text.empty()) return std::nullopt;
+    return text;
+}
+
+std::int64_t changes(SQLite::Database& database) { return sqlite3_changes64(database.getHandle()); }
+
+}  // namespace
+
+// --- helpers --------------------------------------------------------------------------------------
+
+std::int64_t SqliteTransaction::last_id() const noexcept { return database_.getLastInsertRowid(); }
+
+std::optional<Millis> SqliteTransaction::first_millis(Sql sql) {
+    Run run(sql_[sql]);
+    if (!run.step()) return std::nullopt;
+    return run.maybe(0);
+}
+
+template <class... Values>
+std::int64_t SqliteTransaction::change(Sql sql, const Values&... values) {
+    Run run(sql_[sql]);
+    run.bind(values...);
+    run.step();
+    return changes(database_);
+}
+
+template <class... Values>
+std::vector<BatchRow> SqliteTransaction::batch_rows(Sql sql, const Values&... values) {
+    std::vector<BatchRow> rows;
+    Run run(sql_[sql]);
+    run.bind(values...);
+    while (run.step()) rows.push_back(batch_row(run));
+    return rows;
+}
+
+namespace {
+std::optional<BatchRow> first_of(std::vector<BatchRow>&& rows) {
+    if (rows.empty()) return std::nullopt;
+    return std::move(rows.front());
+}
+}  // namespace
+
+// --- facts ----------------------------------------------------------------------------------------
+
+Totals SqliteTransaction::totals() {
+    Totals totals;
+    Run run(sql_[Sql::totals]);
+    if (!run.step()) throw Error(ErrorCode::corrupt, "totals", path_, "the row of totals is gone");
+    int column = 0;
+    for (const auto& counter : counter_columns) totals.*counter.member = run.integer(column++);
+    totals.age_base = run.integer(column++);
+    totals.last_cleanup_at = run.integer(column++);
+    totals.settings_version = run.integer(column++);
+    totals.db_bytes = run.integer(column++);
+    totals.wal_bytes = run.integer(column++);
+    totals.sampled_at = run.integer(column);
+    return totals;
+}
+
+GateRow SqliteTransaction::gate() {
+    GateRow row;
+    Run run(sql_[Sql::gate]);
+    if (!run.step()) throw Error(ErrorCode::corrupt, "gate", path_, "the row of gate is gone");
+    const std::string state = run.text(0);
+    row.state = state == "closed"      ? GateRow::State::closed
+                : state == "half_open" ? GateRow::State::half_open
+                                       : GateRow::State::open;
+    row.until = run.maybe(1);
+    row.reason = run.text(2);
+    row.changed_by = run.text(3);
+    row.changed_at = run.integer(4);
+    row.trial_batch_id = run.maybe(5);
+    row.failures = run.integer(6);
+    row.closures = run.integer(7);
+    return row;
+}
+
+ClockRow SqliteTransaction::clock() {
+    ClockRow row;
+    Run run(sql_[Sql::clock]);
+    if (!run.step()) throw Error(ErrorCode::corrupt, "clock", path_, "the row of clock is gone");
+    row.boot = run.text(0);
+    row.offset = run.integer(1);
+    row.anchored_at = run.integer(2);
+    row.seen_at = run.integer(3);
+    row.skew = run.integer(4);
+    return row;
+}
+
+Millis SqliteTransaction::newest_enqueued_at() { return first_millis(Sql::newest).value_or(0); }
+
+std::int64_t SqliteTransaction::watermark() { return first_millis(Sql::watermark).value_or(0); }
+
+bool SqliteTransaction::keys_indexed() { return Run(sql_[Sql::keys_indexed]).step(); }
+
+std::int64_t SqliteTransaction::file_bytes() {
+    constexpr std::int64_t page_bytes = 4096;  // schema.cpp creates no other
+    const std::int64_t pages = first_millis(Sql::page_count).value_or(0);
+    return (pages - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
+}
+
+// --- items ----------------------------------------------------------------------------------------
+
+std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
+    const std::int64_t rows = change(Sql::insert_item, row.key, row.source_tag, Blob{row.payload},
+                                     row.enqueued_at, row.tracked, row.published_at, row.stale_at);
+    if (rows == 0) return std::nullopt;
+    return last_id();
+}
+
+std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
+    Run run(sql_[Sql::find_item]);
+    run.bind(key);
+    if (!run.step()) return std::nullopt;
+    return item_facts(run);
+}
+
+std::vector<ItemRow> SqliteTransaction::survey(std::int64_t first, std::int64_t last,
+                                               std::int64_t limit) {
+    std::vector<ItemRow> rows;
+    Run run(sql_[Sql::survey_items]);
+    run.bind(first, last, limit);
+    while (run.step()) rows.push_back(item_facts(run));
+    return rows;
+}
+
+std::vector<ItemRow> SqliteTransaction::load(std::int64_t first, std::int64_t last,
+                                             std::int64_t limit, std::int64_t bytes_max) {
+    std::vector<ItemRow> rows;
+    std::int64_t bytes = 0;
+    Run run(sql_[Sql::load_items]);
+    run.bind(first, last, limit);
+    while (run.step()) {
+        const std::int64_t more = run.integer(2);
+        if (!rows.empty() && more > bytes_max - bytes) break;
+        bytes += more;
+        rows.push_back(item_facts(run));
+        rows.back().source_tag = run.text(7);
+        rows.back().payload = run.text(8);
+    }
+    return rows;
+}
+
+RangeSum SqliteTransaction::sum(std::int64_t first, std::int64_t last, Millis base) {
+    Run run(sql_[Sql::sum_items]);
+    run.bind(base, first, last);
+    run.step();
+    return {.items = run.integer(0), .bytes = run.integer(1), .enqueued_at_sum = run.integer(2)};
+}
+
+std::vector<ItemRow> SqliteTransaction::stale(Millis now, std::int64_t limit) {
+    std::vector<ItemRow> rows;
+    Run run(sql_[Sql::stale_items]);
+    run.bind(now, limit);
+    while (run.step()) rows.push_back(item_facts(run));
+    return rows;
+}
+
+std::int64_t SqliteTransaction::remove_items(std::int64_t first, std::int64_t last) {
+    return change(Sql::remove_items, first, last);
+}
+
+// --- batches --------------------------------------------------------------------------------------
+
+std::int64_t SqliteTransaction::next_batch_id() {
+    return first_millis(Sql::last_batch_id).value_or(0) + 1;
+}
+
+void SqliteTransaction::add_batch(const BatchRow& row) {
+    change(Sql::add_batch, row.id, row.leased ? "leased" : "waiting", row.first_id, row.last_id,
+           row.items, row.bytes, row.attempts, row.releases, row.attempts_max, row.parent_id,
+           row.attempt_id, text_or_null(row.lease_token), row.lease_owner, row.leased_at,
+           row.lease_expires_at, row.not_before, row.created_at, text_or_null(row.last_error));
+}
+
+void SqliteTransaction::save_batch(const BatchRow& row) {
+    change(Sql::save_batch, row.id, row.leased ? "leased" : "waiting", row.first_id, row.last_id,
+           row.items, row.bytes, row.attempts, row.releases, row.attempts_max, row.parent_id,
+           row.attempt_id, text_or_null(row.lease_token), row.lease_owner, row.leased_at,
+           row.lease_expires_at, row.not_before, row.created_at, text_or_null(row.last_error));
+}
+
+void SqliteTransaction::remove_batch(std::int64_t id) { change(Sql::remove_batch, id); }
+
+std::optional<BatchRow> SqliteTransaction::batch(std::int64_t id) {
+    return first_of(batch_rows(Sql::batch, id));
+}
+
+std::optional<BatchRow> SqliteTransaction::batch_of(std::int64_t item_id) {
+    auto row = first_of(batch_rows(Sql::batch_at_or_below, item_id));
+    if (row && row->last_id < item_id) row.reset();
+    return row;
+}
+
+std::optional<BatchRow> SqliteTransaction::due(Millis now) {
+    return first_of(batch_rows(Sql::due_batch, now));
+}
+
+std::optional<Millis> SqliteTransaction::next_due() { return first_millis(Sql::next_due); }
+std::optional<Millis> SqliteTransaction::next_lapse() { return first_millis(Sql::next_lapse); }
+
+std::vector<BatchRow> SqliteTransaction::lapsed(Millis now, std::int64_t limit) {
+    return batch_rows(Sql::lapsed_batches, now, limit);
+}
+std::vector<BatchRow> SqliteTransaction::held_by(std::int64_t owner, std::int64_t limit) {
+    return batch_rows(Sql::batches_held_by, owner, limit);
+}
+std::vector<BatchRow> SqliteTransaction::waiting(std::int64_t after, std::int64_t limit) {
+    return batch_rows(Sql::waiting_batches, after, limit);
+}
+std::vector<BatchRow> SqliteTransaction::batches(std::int64_t after, std::int64_t limit) {
+    return batch_rows(Sql::all_batches, after, limit);
+}
+
+// --- attempts, dead letters, outcomes -------------------------------------------------------------
+
+std::int64_t SqliteTransaction::add_attempt(const AttemptRow& row) {
+    change(Sql::add_attempt, row.batch_id, row.attempt, row.owner, row.started_at, row.items);
+    return last_id();
+}
+
+void SqliteTransaction::finish_attempt(std::int64_t id, Millis finished_at, AttemptOutcome outcome,
+                                       std::string_view error, std::int64_t items) {
+    const std::string text(error);
+    change(Sql::finish_attempt, id, finished_at, to_string(outcome), text_or_null(text), items);
+}
+
+std::int64_t SqliteTransaction::prune_attempts(std::int64_t keep, std::int64_t limit) {
+    const std::int64_t newest = first_millis(Sql::newest_attempt).value_or(0);
+    if (newest <= keep) return 0;
+    return change(Sql::prune_attempts, newest - keep, limit);
+}
+
+void SqliteTransaction::bury(const DeadRow& row) {
+    const ItemRow& item = row.item;
+    change(Sql::bury, item.id, item.key, item.source_tag, Blob{item.payload}, item.enqueued_at,
+           item.tracked, item.published_at, item.stale_at, row.reason, row.batch_id, row.attempts,
+           text_or_null(row.last_error), row.died_at);
+}
+
+std::vector<DeadRow> SqliteTransaction::dead(const DeadQuery& query) {
+    std::vector<DeadRow> rows;
+    Run run(sql_[query.key.empty() ? Sql::dead_all : Sql::dead_of_key]);
+    if (query.key.empty()) {
+        run.bind(query.reason, query.limit);
+    } else {
+        run.bind(query.key, query.reason, query.limit);
+    }
+    while (run.step()) {
+        DeadRow row;
+        row.item.id = run.integer(0);
+        row.item.key = run.text(1);
+        row.item.source_tag = run.text(2);
+        row.item.payload = run.text(3);
+        row.item.bytes = static_cast<std::int64_t>(row.item.payload.size());
+        row.item.enqueued_at = run.integer(4);
+        row.item.tracked = run.integer(5) != 0;
+        row.item.published_at = run.maybe(6);
+        row.item.stale_at = run.maybe(7);
+        row.reason = run.text(8);
+        row.batch_id = run.maybe(9);
+        row.attempts = run.integer(10);
+        row.last_error = run.text(11);
+        row.died_at = run.integer(12);
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+std::int64_t SqliteTransaction::count_dead(const DeadQuery& query) {
+    Run run(sql_[Sql::count_dead]);
+    run.bind(query.key, query.reason);
+    run.step();
+    return run.integer(0);
+}
+
+std::int64_t SqliteTransaction::remove_dead(std::int64_t item_id) {
+    return change(Sql::remove_dead, item_id);
+}
+
+std::vector<std::int64_t> SqliteTransaction::dead_before(Millis before, std::int64_t limit) {
+    std::vector<std::int64_t> ids;
+    Run run(sql_[Sql::dead_before]);
+    run.bind(before, limit);
+    while (run.step()) ids.push_back(run.integer(0));
+    return ids;
+}
+
+void SqliteTransaction::add_outcome(const OutcomeRow& row) {
+    Run run(sql_[Sql::add_outcome]);
+    if (row.resolved) {
+        run.bind(row.item_id, row.key, "resolved", std::nullopt, Blob{row.result},
+                 row.published_at, row.queued_at, row.settled_at);
+    } else {
+        run.bind(row.item_id, row.key, "fallback", row.reason, std::nullopt, row.published_at,
+                 row.queued_at, row.settled_at);
+    }
+    run.step();
+}
+
+std::vector<OutcomeRow> SqliteTransaction::outcomes(std::int64_t after, std::int64_t limit) {
+    std::vector<OutcomeRow> rows;
+    Run run(sql_[Sql::outcomes]);
+    run.bind(after, limit);
+    while (run.step()) rows.push_back(outcome_row(run));
+    return rows;
+}
+
+std::vector<OutcomeRow> SqliteTransaction::outcomes_of(std::string_view key) {
+    std::vector<OutcomeRow> rows;
+    Run run(sql_[Sql::outcomes_of_key]);
+    run.bind(key);
+    while (run.step()) rows.push_back(outcome_row(run));
+    return rows;
+}
+
+std::int64_t SqliteTransaction::remove_outcome(std::int64_t item_id) {
+    return change(Sql::remove_outcome, item_id);
+}
+
+std::int64_t SqliteTransaction::count_outcomes() {
+    return first_millis(Sql::count_outcomes).value_or(0);
+}
+
+// --- single rows, owners, settings ----------------------------------------------------------------
+
+void SqliteTransaction::apply(const Counters& delta) {
+    if (delta.entered() - delta.left() != delta.items) {
+        throw Error(ErrorCode::corrupt, "ledger", path_,
+                    "a change of the counters does not balance: a defect of this library");
+    }
+    Run run(sql_[Sql::apply]);
+    int index = 0;
+    for (const auto& counter : counter_columns) run.bind_one(++index, delta.*counter.member);
+    run.step();
+}
+
+void SqliteTransaction::set_age_base(Millis base, std::int64_t age_sum) {
+    change(Sql::set_age_base, base, age_sum);
+}
+void SqliteTransaction::set_last_cleanup(Millis at) { change(Sql::set_last_cleanup, at); }
+void SqliteTransaction::set_sample(std::int64_t db_bytes, std::int64_t wal_bytes, Millis at) {
+    change(Sql::set_sample, db_bytes, wal_bytes, at);
+}
+
+void SqliteTransaction::set_gate(const GateRow& row) {
+    change(Sql::set_gate, to_string(row.state), row.until, text_or_null(row.reason),
+           text_or_null(row.changed_by), row.changed_at, row.trial_batch_id, row.failures,
+           row.closures);
+}
+
+void SqliteTransaction::set_clock(const ClockRow& row) {
+    change(Sql::set_clock, row.boot, row.offset, row.anchored_at, row.seen_at, row.skew);
+}
+
+std::int64_t SqliteTransaction::add_owner(const OwnerRow& row) {
+    change(Sql::add_owner, row.label, row.opened_at, row.lock_inode);
+    return last_id();
+}
+
+std::vector<OwnerRow> SqliteTransaction::owners() {
+    std::vector<OwnerRow> rows;
+    Run run(sql_[Sql::owners]);
+    while (run.step()) {
+        rows.push_back({.id = run.integer(0),
+                        .label = run.text(1),
+                        .opened_at = run.integer(2),
+                        .lock_inode = run.integer(3)});
+    }
+    return rows;
+}
+
+void SqliteTransaction::remove_owner(std::int64_t id) { change(Sql::remove_owner, id); }
+
+std::vector<SettingRow> SqliteTransaction::settings() {
+    std::vector<SettingRow> rows;
+    Run run(sql_[Sql::settings]);
+    while (run.step()) {
+        rows.push_back({.name = run.text(0),
+                        .value = run.text(1),
+                        .unit = run.text(2),
+                        .minimum = run.text(3),
+                        .maximum = run.text(4),
+                        .allowed = run.text(5),
+                        .changed_at = run.integer(6),
+                        .changed_by = run.text(7)});
+    }
+    return rows;
+}
+
+namespace {
+
+// Numbers are stored as numbers, so that the shell compares and sums them.
+void bind_number(Run& run, int index, const std::string& text) {
+    if (text.empty()) {
+        run.bind_one(index, std::nullopt);
+    } else if (text.find_first_of(".eE") != std::string::npos) {
+        run.statement().bind(index, std::stod(text));
+    } else {
+        run.bind_one(index, static_cast<std::int64_t>(std::stoll(text)));
+    }
+}
+
+}  // namespace
+
+void SqliteTransaction::set_setting(const SettingRow& row) {
+    Run run(sql_[Sql::set_setting]);
+    run.bind_one(1, row.name);
+    if (row.allowed.empty()) {
+        bind_number(run, 2, row.value);
+    } else {
+        run.bind_one(2, row.value);
+    }
+    run.bind_one(3, row.unit);
+    bind_number(run, 4, row.minimum);
+    bind_number(run, 5, row.maximum);
+    run.bind_one(6, text_or_null(row.allowed));
+    run.bind_one(7, row.changed_at);
+    run.bind_one(8, row.changed_by);
+    run.step();
+}
+
+void SqliteTransaction::index_keys(bool unique) {
+    if (unique == keys_indexed()) return;
+    if (!unique) {
+        database_.exec("DROP INDEX items_key");
+        return;
+    }
+    try {
+        database_.exec("CREATE UNIQUE INDEX items_key ON items (key)");
+    } catch (const SQLite::Exception& failure) {
+        if ((failure.getErrorCode() & 0xff) != SQLITE_CONSTRAINT) throw;
+        throw Error(ErrorCode::misuse, "settings", path_,
+                    "keys = unique is not possible while two resident items share a key; allowed: "
+                    "keys = free until they have left");
+    }
+}
+
+void SqliteTransaction::nested(const std::function<void()>& fn) {
+    sqlite3* handle = database_.getHandle();
+    Run(sql_[Sql::savepoint]).step();
+    try {
+        fn();
+    } catch (...) {
+        // SQLite has rolled everything back where no transaction is open any more.
+        if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
+        Run(sql_[Sql::rollback_to]).step();
+        Run(sql_[Sql::release]).step();
+        throw;
+    }
+    if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
+    Run(sql_[Sql::release]).step();
+}
+
+}  // namespace headpond::store::sqlite

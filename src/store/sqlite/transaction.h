@@ -1,0 +1,95 @@
+// The store's verbs on one SQLite connection.
+#pragma once
+
+#include "store/sqlite/statements.h"
+#include "store/store.h"
+
+#include <string>
+#include <string_view>
+
+namespace headpond::store::sqlite {
+
+class SqliteTransaction final : public Transaction {
+  public:
+    SqliteTransaction(SQLite::Database& database, Statements& statements, std::string_view path)
+        : database_(database), sql_(statements), path_(path) {}
+
+    // The connection, for views and for guests.
+    [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
+
+    Totals totals() override;
+    GateRow gate() override;
+    ClockRow clock() override;
+    Millis newest_enqueued_at() override;
+    std::int64_t watermark() override;
+    bool keys_indexed() override;
+    std::int64_t file_bytes() override;
+
+    std::optional<std::int64_t> insert(const NewRow& row) override;
+    std::optional<ItemRow> find(std::string_view key) override;
+    std::vector<ItemRow> survey(std::int64_t first, std::int64_t last,
+                                std::int64_t limit) override;
+    std::vector<ItemRow> load(std::int64_t first, std::int64_t last, std::int64_t limit,
+                              std::int64_t bytes_max) override;
+    RangeSum sum(std::int64_t first, std::int64_t last, Millis base) override;
+    std::vector<ItemRow> stale(Millis now, std::int64_t limit) override;
+    std::int64_t remove_items(std::int64_t first, std::int64_t last) override;
+
+    std::int64_t next_batch_id() override;
+    void add_batch(const BatchRow& row) override;
+    void save_batch(const BatchRow& row) override;
+    void remove_batch(std::int64_t id) override;
+    std::optional<BatchRow> batch(std::int64_t id) override;
+    std::optional<BatchRow> batch_of(std::int64_t item_id) override;
+    std::optional<BatchRow> due(Millis now) override;
+    std::optional<Millis> next_due() override;
+    std::optional<Millis> next_lapse() override;
+    std::vector<BatchRow> lapsed(Millis now, std::int64_t limit) override;
+    std::vector<BatchRow> held_by(std::int64_t owner, std::int64_t limit) override;
+    std::vector<BatchRow> waiting(std::int64_t after, std::int64_t limit) override;
+    std::vector<BatchRow> batches(std::int64_t after, std::int64_t limit) override;
+
+    std::int64_t add_attempt(const AttemptRow& row) override;
+    void finish_attempt(std::int64_t id, Millis finished_at, AttemptOutcome outcome,
+                        std::string_view error, std::int64_t items) override;
+    std::int64_t prune_attempts(std::int64_t keep, std::int64_t limit) override;
+    void bury(const DeadRow& row) override;
+    std::vector<DeadRow> dead(const DeadQuery& query) override;
+    std::int64_t count_dead(const DeadQuery& query) override;
+    std::int64_t remove_dead(std::int64_t item_id) override;
+    std::vector<std::int64_t> dead_before(Millis before, std::int64_t limit) override;
+    void add_outcome(const OutcomeRow& row) override;
+    std::vector<OutcomeRow> outcomes(std::int64_t after, std::int64_t limit) override;
+    std::vector<OutcomeRow> outcomes_of(std::string_view key) override;
+    std::int64_t remove_outcome(std::int64_t item_id) override;
+    std::int64_t count_outcomes() override;
+
+    void apply(const Counters& delta) override;
+    void set_age_base(Millis base, std::int64_t age_sum) override;
+    void set_last_cleanup(Millis at) override;
+    void set_sample(std::int64_t db_bytes, std::int64_t wal_bytes, Millis at) override;
+    void set_gate(const GateRow& row) override;
+    void set_clock(const ClockRow& row) override;
+    std::int64_t add_owner(const OwnerRow& row) override;
+    std::vector<OwnerRow> owners() override;
+    void remove_owner(std::int64_t id) override;
+    std::vector<SettingRow> settings() override;
+    void set_setting(const SettingRow& row) override;
+    void index_keys(bool unique) override;
+
+    void nested(const std::function<void()>& fn) override;
+
+  private:
+    [[nodiscard]] std::int64_t last_id() const noexcept;
+    std::optional<Millis> first_millis(Sql sql);
+    template <class... Values>
+    std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
+    template <class... Values>
+    std::int64_t change(Sql sql, const Values&... values);
+
+    SQLite::Database& database_;
+    Statements& sql_;
+    std::string path_;
+};
+
+}  // namespace headpond::store::sqlite
