@@ -99,10 +99,14 @@ SELECT 'gate', state,
             WHEN until <= now THEN 'now' ELSE printf('%ds', (until - now + 999) / 1000) END,
        ifnull(substr(reason, 1, 24), '') FROM gate, queue_now
 UNION ALL
-SELECT 'db_bytes', db_bytes, file_bytes_max, printf('sampled %ds ago', (now - sampled_at) / 1000)
+SELECT 'db_bytes', db_bytes, file_bytes_max,
+       CASE WHEN sampled_at > 0 THEN printf('sampled %ds ago', (now - sampled_at) / 1000)
+            ELSE 'not sampled yet' END
   FROM totals, queue_now, setting
 UNION ALL
-SELECT 'wal_bytes', wal_bytes, wal_bytes_max, printf('sampled %ds ago', (now - sampled_at) / 1000)
+SELECT 'wal_bytes', wal_bytes, wal_bytes_max,
+       CASE WHEN sampled_at > 0 THEN printf('sampled %ds ago', (now - sampled_at) / 1000)
+            ELSE 'not sampled yet' END
   FROM totals, queue_now, setting
 UNION ALL
 SELECT 'skew_s', skew_ms / 1000, 5, 'wall minus queue clock' FROM clock WHERE abs(skew_ms) > 5000;
@@ -114,7 +118,7 @@ SELECT b.id, b.items,
        CASE WHEN b.lease_owner IS NULL THEN 'detached' ELSE
             ifnull((SELECT substr(label, 1, 18) FROM owners o WHERE o.id = b.lease_owner), 'gone') END,
        strftime('%Y-%m-%dT%H:%M:%SZ', b.leased_at / 1000, 'unixepoch'),
-       CASE WHEN b.lease_expires_at > now THEN (b.lease_expires_at - now + 999) / 1000 || 's'
+       CASE WHEN b.lease_expires_at > now THEN ((b.lease_expires_at - now + 999) / 1000) || 's'
             ELSE 'overdue' END
   FROM batches b, queue_now
  WHERE b.state = 'leased' ORDER BY b.id;

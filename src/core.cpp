@@ -104,6 +104,8 @@ void Core::register_owner() {
                 tx.set_last_cleanup(instant.now);
             }
             if (instant.anchor) tx.set_clock(*instant.anchor);
+            const auto size = store_->size();
+            tx.set_sample(size.db_bytes, size.log_bytes, instant.now);
             owner_id_ = tx.add_owner({.id = 0,
                                       .label = label_,
                                       .opened_at = instant.now,
