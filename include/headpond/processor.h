@@ -55,10 +55,10 @@ class HEADPOND_API Processor {
     // Stops as stop(Drain::none).
     ~Processor();
 
-    // Cleans up if that is due, leases one due batch, handles and settles it; does not wait.
-    RunReport run_once();
-    // The same with When::immediate: what is ready counts as due.
-    RunReport run_once(When when);
+    // Cleans up if that is due, leases one due batch, handles and settles it. With When::immediate
+    // what is ready counts as due. Waits up to `wait` for a batch, and while the handler works;
+    // `stop` ends the first and is passed on to the second.
+    RunReport run_once(When when = When::due, Ms wait = Ms{0}, std::stop_token stop = {});
 
     void start();
     // Ends the threads; past `limit` running handlers are asked to stop.

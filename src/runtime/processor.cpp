@@ -25,7 +25,9 @@ struct ProcessorState {
     ProcessorState(Queue& given, Handler work, ProcessorOptions how)
         : queue(given), handler(std::move(work)), options(std::move(how)) {}
 
-    RunReport run(const LeaseRequest& request, const std::stop_token& stop);
+    // `stop` ends the wait for a batch, `handler_stop` is passed on to the handler.
+    RunReport run(const LeaseRequest& request, const std::stop_token& stop,
+                  const std::stop_token& handler_stop);
     void work(const std::stop_token& stop);
     void extend_leases(const std::stop_token& stop);
     bool survive(const Error& error, const std::stop_token& stop, Ms& pause);
@@ -70,14 +72,15 @@ Settlement call(const Handler& handler, std::span<const Item> items, const std::
 
 }  // namespace
 
-RunReport ProcessorState::run(const LeaseRequest& request, const std::stop_token& stop) {
+RunReport ProcessorState::run(const LeaseRequest& request, const std::stop_token& stop,
+                              const std::stop_token& handler_stop) {
     RunReport report;
     auto batch = queue.lease(request, stop);
     if (!batch) return report;
     const auto now = std::chrono::steady_clock::now();
     const Ms lease_time = Core::of(queue)->options.lease_time;
     std::uint64_t id = 0;
-    std::stop_token handler_stop;
+    std::stop_source source;
     {
         const std::lock_guard lock(mutex);
         id = next_running++;
@@ -85,10 +88,11 @@ RunReport ProcessorState::run(const LeaseRequest& request, const std::stop_token
         one.token = batch->token();
         one.extend_at = now + lease_time / 3;
         one.end_at = now + options.handling_time_max;
-        handler_stop = one.stop.get_token();
+        one.stop = source;
     }
     changed.notify_all();
-    const Settlement settlement = call(handler, batch->items(), handler_stop);
+    const std::stop_callback forward(handler_stop, [&] { source.request_stop(); });
+    const Settlement settlement = call(handler, batch->items(), source.get_token());
     {
         const std::lock_guard lock(mutex);
         running.erase(id);
@@ -173,7 +177,7 @@ void ProcessorState::work(const std::stop_token& stop) {
         try {
             const LeaseRequest request{.when = last ? When::immediate : When::due,
                                        .wait = last ? Ms{0} : slice};
-            const RunReport report = run(request, stop);
+            const RunReport report = run(request, stop, {});
             pause = Ms{50};
             if (last && !report.processed) break;
         } catch (const Error& error) {
@@ -220,12 +224,9 @@ Processor::~Processor() {
     if (state_) stop(Drain::none);
 }
 
-RunReport Processor::run_once() { return run_once(When::due); }
-
-RunReport Processor::run_once(When when) {
-    std::stop_source stop;
+RunReport Processor::run_once(When when, Ms wait, std::stop_token stop) {
     std::jthread extender([&](const std::stop_token& token) { state_->extend_leases(token); });
-    return state_->run({.when = when}, stop.get_token());
+    return state_->run({.when = when, .wait = wait}, stop, stop);
 }
 
 void Processor::start() {

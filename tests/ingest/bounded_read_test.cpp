@@ -1,0 +1,133 @@
+#include "bounded_read.h"
+
+#include "feed_error.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace headpond::ingest {
+namespace {
+
+using std::string_literals::operator""s;
+
+class BoundedRead : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = testing::TempDir() + "headpond-read-XXXXXX";
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    std::string file(const std::string& content) const {
+        const std::string path = directory_ + "/feed.xml";
+        std::ofstream(path, std::ios::binary) << content;
+        return path;
+    }
+
+    std::string directory_;
+};
+
+std::string error_of(const std::string& path, std::size_t bytes_max = 100) {
+    try {
+        return "read " + std::to_string(read_file(path, bytes_max).size());
+    } catch (const FeedError& error) {
+        return error.what();
+    }
+}
+
+TEST_F(BoundedRead, ReadsAFileWhole) {
+    const std::string content = std::string(200'000, 'x') + "\0\xFF end"s;
+    EXPECT_EQ(read_file(file(content)), content);
+    EXPECT_EQ(read_file(file("")), "");
+}
+
+TEST_F(BoundedRead, TheLimitItselfIsAllowedAndOneMoreIsNot) {
+    EXPECT_EQ(error_of(file(std::string(100, 'x'))), "read 100");
+    const std::string path = file(std::string(101, 'x'));
+    EXPECT_EQ(error_of(path), path.size() > 120 ? error_of(path)
+                                                : path +
+                                                      ": holds more than 100 bytes, the most "
+                                                      "that is read of a feed");
+}
+
+TEST_F(BoundedRead, EndlessFileStopsAtTheLimit) {
+    EXPECT_EQ(error_of("/dev/zero", 1'000'000),
+              "/dev/zero: holds more than 1000000 bytes, the most that is read of a feed");
+}
+
+TEST_F(BoundedRead, MissingFileAndDirectoryAreNamed) {
+    EXPECT_EQ(error_of("no/such.xml"), "no/such.xml: cannot be read: No such file or directory");
+    EXPECT_EQ(error_of("/"), "/: cannot be read: Is a directory");
+    EXPECT_NE(error_of("").find("No such file or directory"), std::string::npos);
+    EXPECT_NE(error_of(std::string(5'000, 'a')).find("File name too long"), std::string::npos);
+    EXPECT_EQ(error_of("/dev/null\0.xml"s), "/dev/null .xml: cannot be read: Invalid argument");
+    EXPECT_EQ(error_of("a\nb"), "a b: cannot be read: No such file or directory");
+}
+
+TEST_F(BoundedRead, FileWithoutPermissionIsNamed) {
+    const std::string path = file("secret");
+    ASSERT_EQ(chmod(path.c_str(), 0), 0);
+    const bool root = geteuid() == 0;
+    // Root may read everything, so it becomes another user for the moment of the call.
+    if (root) {
+        ASSERT_EQ(chmod(directory_.c_str(), 0755), 0);
+        ASSERT_EQ(seteuid(65534), 0);
+    }
+    const std::string error = error_of(path);
+    if (root) {
+        ASSERT_EQ(seteuid(0), 0);
+    }
+    EXPECT_NE(error.find("cannot be read: Permission denied"), std::string::npos) << error;
+}
+
+TEST_F(BoundedRead, ReadsAPipeToItsEnd) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const std::string content(300'000, 'p');
+    std::thread writer([&] {
+        std::size_t done = 0;
+        while (done < content.size()) {
+            const ssize_t wrote = write(ends[1], content.data() + done, content.size() - done);
+            if (wrote <= 0) break;
+            done += static_cast<std::size_t>(wrote);
+        }
+        close(ends[1]);
+    });
+    const std::string read = read_bounded(ends[0], "standard input");
+    writer.join();
+    close(ends[0]);
+    EXPECT_EQ(read, content);
+}
+
+TEST_F(BoundedRead, ClosedDescriptorIsNamed) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[1]);
+    try {
+        read_bounded(ends[1], "standard input");
+        FAIL() << "no error";
+    } catch (const FeedError& error) {
+        EXPECT_STREQ(error.what(), "standard input: cannot be read: Bad file descriptor");
+    }
+    close(ends[0]);
+}
+
+TEST_F(BoundedRead, ReadsAStreamUpToTheLimit) {
+    std::istringstream fits(std::string(50, 's'));
+    EXPECT_EQ(read_bounded(fits, "stream", 50), std::string(50, 's'));
+    std::istringstream large(std::string(51, 's'));
+    EXPECT_THROW(read_bounded(large, "stream", 50), FeedError);
+}
+
+}  // namespace
+}  // namespace headpond::ingest

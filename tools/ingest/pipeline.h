@@ -1,0 +1,69 @@
+// The way of an alert: feed, table, queue, resolver, table.
+#pragma once
+
+#include "feed.h"
+#include "resolver.h"
+
+#include <headpond/processor.h>
+#include <headpond/queue.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace headpond::ingest {
+
+// What this run did, besides what the table holds.
+struct RunCounts {
+    std::int64_t known = 0;    // alerts of the feeds that the table had already
+    std::int64_t resumed = 0;  // pending alerts that an earlier run left
+    std::int64_t lost = 0;     // of those, without an outcome to come
+    std::int64_t batches = 0;  // distinct batches this run handled
+    std::int64_t attempts = 0; // deliveries this run handled
+};
+
+// One thread. The queue must outlive it.
+class Pipeline {
+  public:
+    Pipeline(Queue& queue, Resolver& resolver, bool hide_coordinates);
+
+    // Makes the table and takes up what an earlier run left.
+    void open();
+    // Stores the feed's alerts, those without a clear place with an item each in the same
+    // transaction; processes what becomes due on the way. Ends early when `stop` is asked for.
+    void take(const Feed& feed, const std::stop_token& stop);
+    // Processes until none of this run's alerts is pending, `stop` is asked for, or leasing is
+    // stopped until reopened. False: something is left pending.
+    bool drain(const std::stop_token& stop);
+
+    [[nodiscard]] const RunCounts& counts() const noexcept { return counts_; }
+    // The uuids of this run: those of its feeds and those it resumed.
+    [[nodiscard]] const std::unordered_set<std::string>& uuids() const noexcept { return uuids_; }
+    // Called after each step with alerts seen and alerts still pending.
+    std::function<void(std::size_t, std::size_t)> on_progress;
+
+  private:
+    using Indexes = std::vector<const Alert*>;
+    Indexes store(std::span<const Alert* const> alerts);
+    void give_up_on(const Alert& alert);
+    bool process(When when, Ms wait, const std::stop_token& stop);
+    std::size_t apply_outcomes();
+    void forget_settled_elsewhere();
+    [[nodiscard]] bool closed_until_reopened();
+    void progress() const;
+
+    Queue& queue_;
+    Resolver& resolver_;
+    Processor processor_;
+    const bool hide_coordinates_;
+    RunCounts counts_;
+    std::unordered_set<std::string> uuids_;
+    std::unordered_set<std::string> pending_;
+    std::unordered_set<std::int64_t> batches_;
+};
+
+}  // namespace headpond::ingest

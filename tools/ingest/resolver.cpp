@@ -1,0 +1,59 @@
+#include "resolver.h"
+
+#include "location.h"
+
+#include <stdexcept>
+
+namespace headpond::ingest {
+
+namespace {
+
+class GazetteerResolver final : public Resolver {
+  public:
+    std::string_view name() const override { return "gazetteer"; }
+
+    Settlement resolve(std::span<const Item> items, const std::stop_token& /*stop*/) override {
+        Settlement settlement;
+        for (const Item& item : items) {
+            settlement.acked.push_back(
+                {.item_id = item.id, .key = item.key, .result = locate(item)});
+        }
+        return settlement;
+    }
+
+  private:
+    static std::string locate(const Item& item) {
+        const AlertText text = from_payload(item.payload);
+        const auto place = Gazetteer::builtin().locate({.title = text.title,
+                                                        .summary = text.summary,
+                                                        .source_tag = text.source_tag,
+                                                        .link = text.link});
+        if (!place) return {};
+        return to_result({.latitude = place->latitude,
+                          .longitude = place->longitude,
+                          .name = place->name,
+                          .country = place->country,
+                          .confidence = std::string(to_string(place->confidence)),
+                          .method = "gazetteer_batch",
+                          .basis = place->basis});
+    }
+};
+
+class NoResolver final : public Resolver {
+  public:
+    std::string_view name() const override { return "none"; }
+    Settlement resolve(std::span<const Item> /*items*/, const std::stop_token& /*stop*/) override {
+        throw std::runtime_error("resolver none: no service");
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<Resolver> make_resolver(std::string_view name) {
+    if (name == "gazetteer") return std::make_unique<GazetteerResolver>();
+    if (name == "none") return std::make_unique<NoResolver>();
+    throw std::invalid_argument("resolver is '" + std::string(name) +
+                                "'; allowed: gazetteer, none");
+}
+
+}  // namespace headpond::ingest

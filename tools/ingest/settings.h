@@ -1,0 +1,31 @@
+// What the command line and the environment say.
+#pragma once
+
+#include <headpond/options.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace headpond::ingest {
+
+struct IngestSettings {
+    std::vector<std::string> feeds;  // paths; "-" is standard input
+    std::string database = "headpond.db";
+    std::string resolver = "gazetteer";
+    std::string output;  // NDJSON of all alerts; empty: none, "-": standard output
+    bool hide_coordinates = false;
+    bool json = false;
+    Options queue;
+};
+
+// nullopt: --help or --version was answered. Throws UsageError, Error.
+[[nodiscard]] std::optional<IngestSettings> read_settings(int argc, const char* const* argv);
+
+// One line: what was wrong, what is allowed.
+class UsageError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+}  // namespace headpond::ingest
