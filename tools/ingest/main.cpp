@@ -2,6 +2,7 @@
 #include "feed.h"
 #include "pipeline.h"
 #include "report.h"
+#include "sample.h"
 #include "settings.h"
 #include "signals.h"
 
@@ -30,9 +31,6 @@ void log_to_stderr() {
 
 // Reads what can be read before the database is touched: a missing feed creates nothing.
 void require_feeds(const IngestSettings& settings) {
-    if (settings.feeds.empty()) {
-        throw UsageError("no feed was named; allowed: paths of feeds, or - for standard input");
-    }
     for (const std::string& feed : settings.feeds) {
         if (feed == "-") continue;
         if (feed.starts_with("http://") || feed.starts_with("https://")) {
@@ -51,6 +49,26 @@ Feed read_feed(const std::string& name) {
     Feed feed = parse_feed(bytes, {.file_name = name == "-" ? "standard input" : name});
     for (const std::string& warning : feed.warnings) spdlog::warn("{}", warning);
     return feed;
+}
+
+// Answers the exit code so far: a feed that cannot be used does not keep the others from it.
+int take_feeds(const IngestSettings& settings, Pipeline& pipeline, const std::stop_token& stop) {
+    if (settings.feeds.empty()) {
+        spdlog::info("No feed was named: the bundled sample is read");
+        pipeline.take(parse_feed(bundled_sample(), {.file_name = "sample"}), stop);
+        return 0;
+    }
+    int code = 0;
+    for (const std::string& name : settings.feeds) {
+        if (stop.stop_requested()) break;
+        try {
+            pipeline.take(read_feed(name), stop);
+        } catch (const FeedError& error) {
+            spdlog::error("{}", error.what());
+            code = failure;
+        }
+    }
+    return code;
 }
 
 // On a terminal only, one line that is written over.
@@ -78,16 +96,7 @@ int run(const IngestSettings& settings) {
     show_progress(pipeline);
     pipeline.open();
     say_what_was_there(pipeline);
-    int code = 0;
-    for (const std::string& name : settings.feeds) {
-        if (signals.token().stop_requested()) break;
-        try {
-            pipeline.take(read_feed(name), signals.token());
-        } catch (const FeedError& error) {
-            spdlog::error("{}", error.what());
-            code = failure;
-        }
-    }
+    const int code = take_feeds(settings, pipeline, signals.token());
     const bool drained = pipeline.drain(signals.token());
     if (pipeline.counts().known > 0) {
         spdlog::info("{} alerts were known already", pipeline.counts().known);

@@ -60,7 +60,7 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
                  "that carry no coordinates, in batches through a Headpond queue.",
                  "headpond-ingest");
     app.set_version_flag("--version", version_text());
-    app.add_option("FEED", settings.feeds, "files in RSS, Atom or RDF; - is standard input");
+    app.add_option("FEED", settings.feeds, "files in RSS, Atom or RDF; - is standard input; none: the bundled sample");
     app.add_option("--db", settings.database, "the SQLite file (default headpond.db)")
         ->type_name("FILE");
     app.add_option("--resolver", settings.resolver, "gazetteer, or none: every batch fails")
