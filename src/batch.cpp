@@ -14,7 +14,8 @@ Batch& Batch::operator=(Batch&& other) noexcept {
 }
 
 Batch::~Batch() {
-    if (state_ && !state_->done) state_->core->drop_unsettled(state_->token);
+    if (!state_ || state_->done || state_->detached) return;
+    state_->core->drop_unsettled(state_->token);
 }
 
 std::int64_t Batch::id() const noexcept { return state_->id; }

@@ -152,6 +152,7 @@ struct BatchState {
     int attempts_max = 0;
     WallTime deadline;
     bool done = false;
+    bool detached = false;  // another process settles it: dropping this object means nothing
 
     static Batch make(std::unique_ptr<BatchState> state) { return Batch(std::move(state)); }
 };

@@ -147,6 +147,7 @@ std::optional<Batch> lease_once(const std::shared_ptr<Core>& core, const engine:
     auto state = std::make_unique<detail::BatchState>();
     state->core = core;
     state->id = answer.batch->id;
+    state->detached = order.detached;
     state->items = std::move(answer.items);
     state->token = answer.batch->lease_token;
     state->attempt = static_cast<int>(answer.batch->attempts);

@@ -19,43 +19,43 @@ namespace headpond {
 
 // A table as the shell would print it: column names, then rows of text.
 struct Table {
-    std::vector<std::string> columns;
-    std::vector<std::vector<std::string>> rows;
+    std::vector<std::string> columns{};
+    std::vector<std::vector<std::string>> rows{};
 };
 
 struct PeekedItem {
     std::int64_t id = 0;
-    std::string key;
-    std::string source_tag;
+    std::string key{};
+    std::string source_tag{};
     std::int64_t payload_bytes = 0;
-    std::string state;  // ready, waiting or leased
-    std::optional<std::int64_t> batch;
-    WallTime enqueued_at;
+    std::string state{};  // ready, waiting or leased
+    std::optional<std::int64_t> batch{};
+    WallTime enqueued_at{};
 };
 
 // All that is known of a key.
 struct Why {
-    std::string key;
-    std::string summary;  // one sentence: where it is and why
+    std::string key{};
+    std::string summary{};  // one sentence: where it is and why
     bool known = false;
-    Table trail;  // the rows of the view `trail`
+    Table trail{};  // the rows of the view `trail`
 };
 
 struct DeadLetter {
     std::int64_t item_id = 0;
-    std::string key;
-    std::string source_tag;
-    std::string payload;
-    std::string reason;
-    std::optional<std::int64_t> batch;
+    std::string key{};
+    std::string source_tag{};
+    std::string payload{};
+    std::string reason{};
+    std::optional<std::int64_t> batch{};
     int attempts = 0;
-    std::string last_error;
-    WallTime died_at;
+    std::string last_error{};
+    WallTime died_at{};
 };
 // Which dead letters; empty members match all.
 struct DeadFilter {
-    std::string key;
-    std::string reason;
+    std::string key{};
+    std::string reason{};
     std::size_t limit = 1000;  // at most this many, oldest death first
 };
 struct Redriven {
@@ -65,29 +65,29 @@ struct Redriven {
 };
 
 struct Setting {
-    std::string name;
-    std::string value;
-    std::string unit;
-    std::string allowed;
-    WallTime changed_at;
-    std::string changed_by;
+    std::string name{};
+    std::string value{};
+    std::string unit{};
+    std::string allowed{};
+    WallTime changed_at{};
+    std::string changed_by{};
 };
 
 struct Gate {
-    std::string state;  // open, closed, half_open
-    std::optional<WallTime> until;
-    std::string reason;
-    std::string changed_by;
+    std::string state{};  // open, closed, half_open
+    std::optional<WallTime> until{};
+    std::string reason{};
+    std::string changed_by{};
 };
 
 struct CheckFinding {
-    std::string what;      // integrity, schema, ledger, ranges, ...
-    std::string detail;    // one line
+    std::string what{};    // integrity, schema, ledger, ranges, ...
+    std::string detail{};  // one line
     bool warning = false;  // a note; does not make the check fail
 };
 struct CheckReport {
-    std::vector<CheckFinding> findings;
-    std::string sqlite_version;
+    std::vector<CheckFinding> findings{};
+    std::string sqlite_version{};
     bool wal_reset_bug = false;  // this SQLite has the WAL-reset bug; our checkpoints are guarded
     std::int64_t edited = 0;     // repair: booked hand edits (signed)
     [[nodiscard]] bool ok() const noexcept {
@@ -135,7 +135,7 @@ class HEADPOND_API Admin {
 
 struct Migration {
     int version = 0;
-    std::string name;
+    std::string name{};
     bool applied = false;
 };
 // What the file has and what this release knows; opens nothing for writing.

@@ -18,14 +18,14 @@ namespace headpond {
 // One item succeeded. Named by id, or by key where item_id is 0.
 struct Result {
     std::int64_t item_id = 0;
-    std::string key;
-    std::string result;  // 0 to payload_bytes_max bytes, kept in the item's outcome
+    std::string key{};
+    std::string result{};  // 0 to payload_bytes_max bytes, kept in the item's outcome
 };
 // One item must never be tried again: it becomes a dead letter. Named as Result.
 struct Rejection {
     std::int64_t item_id = 0;
-    std::string key;
-    std::string reason;
+    std::string key{};
+    std::string reason{};
 };
 // What happens to the items that a settlement does not name.
 enum class Rest {
@@ -37,19 +37,20 @@ enum class Rest {
 };
 // Stops leasing for everybody until a time, or until reopened. See Admin::pause.
 struct GateClosure {
-    std::optional<Ms> duration;  // empty: until reopened
-    std::string reason;
+    std::optional<Ms> duration{};  // empty: until reopened
+    std::string reason{};
 };
 struct Settlement {
-    std::vector<Result> acked;
-    std::vector<Rejection> rejected;
+    std::vector<Result> acked{};
+    std::vector<Rejection> rejected{};
     Rest rest = Rest::nack;
-    std::string error;  // why the rest failed; kept in attempts and dead letters, cut to 1000 bytes
+    std::string
+        error{};  // why the rest failed; kept in attempts and dead letters, cut to 1000 bytes
     // nack: empty means exponential backoff, else the delay that the service asked for.
     // release: at least release_delay_min. Others ignore it.
-    std::optional<Ms> delay;
+    std::optional<Ms> delay{};
     // Closes the gate in the same transaction (rate limit, quota).
-    std::optional<GateClosure> close_gate;
+    std::optional<GateClosure> close_gate{};
 };
 // The answer to a settlement.
 struct Settled {

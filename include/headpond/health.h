@@ -11,19 +11,19 @@ namespace headpond {
 
 // One row of the view `health`; `value` and `limit` as the shell prints them, empty where none.
 struct HealthRow {
-    std::string metric;
-    std::string value;
-    std::string limit;
-    std::string note;
+    std::string metric{};
+    std::string value{};
+    std::string limit{};
+    std::string note{};
 };
 
 enum class HealthLevel { ok, warning, critical };
 
 // O(1) whatever the backlog. Ages by the queue clock.
 struct Health {
-    std::vector<HealthRow> rows;
+    std::vector<HealthRow> rows{};
     HealthLevel level = HealthLevel::ok;
-    std::vector<std::string> reasons;  // why level is not ok, one line each
+    std::vector<std::string> reasons{};  // why level is not ok, one line each
 
     std::int64_t items = 0;
     std::int64_t items_max = 0;
@@ -39,7 +39,7 @@ struct Health {
     std::int64_t dead_letters = 0;
     std::int64_t outcomes = 0;           // unread
     std::int64_t ledger_difference = 0;  // 0, or the file was edited or damaged
-    std::string gate;                    // open, closed or half_open
+    std::string gate{};                  // open, closed or half_open
 };
 
 }  // namespace headpond

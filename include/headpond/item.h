@@ -17,14 +17,14 @@ enum class Tracking { untracked, tracked };
 // An item to enqueue. The views are borrowed for the length of the call.
 struct NewItem {
     // 1 to 1024 bytes of UTF-8 without NUL; unique while the item is resident.
-    std::string_view key;
+    std::string_view key{};
     // 0 to 256 bytes of UTF-8 without NUL: where the item comes from, for people and for handlers.
-    std::string_view source_tag;
+    std::string_view source_tag{};
     // Any bytes, 0 to `payload_bytes_max`.
-    std::string_view payload;
+    std::string_view payload{};
     Tracking tracking = Tracking::untracked;
     // The caller's wall time; counts only with stale_from = published.
-    std::optional<WallTime> published_at;
+    std::optional<WallTime> published_at{};
 };
 
 enum class Enqueued {
@@ -39,12 +39,12 @@ enum class Enqueued {
 // An item as leased. Owns its strings.
 struct Item {
     std::int64_t id = 0;
-    std::string key;
-    std::string source_tag;
-    std::string payload;
+    std::string key{};
+    std::string source_tag{};
+    std::string payload{};
     Tracking tracking = Tracking::untracked;
-    WallTime enqueued_at;  // by the queue clock
-    std::optional<WallTime> published_at;
+    WallTime enqueued_at{};  // by the queue clock
+    std::optional<WallTime> published_at{};
 };
 
 enum class OutcomeState { resolved, fallback };
@@ -53,15 +53,15 @@ enum class OutcomeState { resolved, fallback };
 // What became of a tracked item.
 struct Outcome {
     std::int64_t item_id = 0;
-    std::string key;
+    std::string key{};
     OutcomeState state = OutcomeState::fallback;
     // Empty when resolved; else abandoned, rejected, evicted, expired, cancelled or stale.
-    std::string reason;
+    std::string reason{};
     // The handler's bytes; empty unless resolved.
-    std::string result;
-    std::optional<WallTime> published_at;
-    WallTime queued_at;
-    WallTime settled_at;
+    std::string result{};
+    std::optional<WallTime> published_at{};
+    WallTime queued_at{};
+    WallTime settled_at{};
 };
 
 }  // namespace headpond

@@ -22,16 +22,16 @@ using Handler = std::function<Settlement(std::span<const Item>, std::stop_token)
 
 enum class OnError { retry, stop };
 enum class Drain {
-    none,      // ask running handlers to stop; their batches are nacked or released as they answer
-    running,   // let running handlers finish
+    none,       // ask running handlers to stop; their batches are nacked or released as they answer
+    running,    // let running handlers finish
     everything  // and process what is ready or due, however few, until nothing is left to lease
 };
 
 struct ProcessorOptions {
-    int workers = 1;                  // 1 to 64 threads
+    int workers = 1;                    // 1 to 64 threads
     Ms handling_time_max{15 * 60'000};  // leases are extended up to this; then the lapse counts
     // Decides after an Error of the queue; empty: retry busy and disk_full with backoff, else stop.
-    std::function<OnError(const Error&)> on_error;
+    std::function<OnError(const Error&)> on_error{};
 };
 
 struct RunReport {
@@ -39,7 +39,7 @@ struct RunReport {
     std::int64_t batch = 0;
     int attempt = 0;
     std::int64_t items = 0;
-    Settled settled;
+    Settled settled{};
 };
 
 namespace detail {

@@ -27,24 +27,24 @@ enum class When {
 };
 struct LeaseRequest {
     When when = When::immediate;
-    Ms wait{0};                           // how long to wait for work; 0: do not
-    std::optional<std::int64_t> items_max;  // fewer than batch_items_max, for a newly cut batch
-    std::optional<Ms> lease_time;           // else Options::lease_time
+    Ms wait{0};                               // how long to wait for work; 0: do not
+    std::optional<std::int64_t> items_max{};  // fewer than batch_items_max, for a newly cut batch
+    std::optional<Ms> lease_time{};           // else Options::lease_time
     bool detached = false;  // true: only time ends the lease, not the end of this process
 };
 
 struct CleanupReport {
-    std::int64_t expired = 0;      // for age
-    std::int64_t stale = 0;        // tracked items pending too long
-    std::int64_t evicted = 0;      // trimmed after a limit was lowered
-    std::int64_t reclaimed = 0;    // batches taken back from lapsed leases and dead owners
-    std::int64_t abandoned = 0;    // batches that had used their attempts
+    std::int64_t expired = 0;           // for age
+    std::int64_t stale = 0;             // tracked items pending too long
+    std::int64_t evicted = 0;           // trimmed after a limit was lowered
+    std::int64_t reclaimed = 0;         // batches taken back from lapsed leases and dead owners
+    std::int64_t abandoned = 0;         // batches that had used their attempts
     std::int64_t dead_dropped = 0;      // dead letters over their bounds
     std::int64_t outcomes_dropped = 0;  // outcomes over their bounds, unread
     std::int64_t attempts_dropped = 0;  // rows of `attempts` over their bound
-    std::int64_t edited = 0;       // hand edits that the recount booked (signed)
-    bool recounted = false;        // false: more than 100 000 resident, see Admin::repair
-    std::int64_t pages_freed = 0;  // given back to the file system
+    std::int64_t edited = 0;            // hand edits that the recount booked (signed)
+    bool recounted = false;             // false: more than 100 000 resident, see Admin::repair
+    std::int64_t pages_freed = 0;       // given back to the file system
 };
 
 namespace detail {
@@ -76,8 +76,8 @@ class HEADPOND_API Transaction {
 
 // A bounded, persistent, batch-leasing queue in one SQLite file.
 //
-// Thread-safe; starts no thread. Many threads may share one Queue and many processes one file. Every
-// call may throw Error: busy after turn_timeout, disk_full, io, corrupt, closed, and
+// Thread-safe; starts no thread. Many threads may share one Queue and many processes one file.
+// Every call may throw Error: busy after turn_timeout, disk_full, io, corrupt, closed, and
 // outcome_unknown after a failed sync, from when on every call is refused until the file is opened
 // anew. A forked child must not use its parent's Queue (Error closed).
 class HEADPOND_API Queue {

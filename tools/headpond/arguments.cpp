@@ -9,7 +9,7 @@ namespace headpond::cli {
 namespace {
 
 UsageError bad(std::string_view what, std::string_view text, const std::string& allowed) {
-    return UsageError(std::string(what) + " is " + quoted(text) + "; allowed: " + allowed);
+    return UsageError(std::string(what) + " is " + shown(text) + "; allowed: " + allowed);
 }
 
 std::optional<std::int64_t> digits(std::string_view text) {

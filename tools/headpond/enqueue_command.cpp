@@ -34,7 +34,7 @@ LineItem item_of(const EnqueueArguments& given) {
     if (given.published) {
         item.published_at = parse_iso(*given.published);
         if (!item.published_at) {
-            throw UsageError("--published is " + quoted(*given.published) +
+            throw UsageError("--published is " + shown(*given.published) +
                              "; allowed: " + std::string(iso_allowed));
         }
     }

@@ -13,7 +13,7 @@ namespace headpond::cli {
 
 Input::Input(const std::string& path)
     : fd_(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
-      name_(path == "-" ? "stdin" : quoted(path)) {
+      name_(path == "-" ? "stdin" : shown(path)) {
     if (fd_ < 0) {
         throw InputError(name_ + ": " + std::generic_category().message(errno) +
                          "; allowed: a readable file, or - for stdin");

@@ -85,9 +85,9 @@ void print_text(Output& out, const Batch& batch) {
     out.line("");
     TextTable table({{"id", true}, {"key", false, 36}, {"tag"}, {"bytes", true}, {"payload"}});
     for (const Item& item : batch.items()) {
-        constexpr std::size_t shown = 320;  // more than a line, whatever its characters
+        constexpr std::size_t most = 320;  // more than a line, whatever its characters
         table.add({std::to_string(item.id), item.key, item.source_tag,
-                   std::to_string(item.payload.size()), item.payload.substr(0, shown)});
+                   std::to_string(item.payload.size()), item.payload.substr(0, most)});
     }
     table.print(out);
 }

@@ -55,7 +55,7 @@ class FlatObject : public nlohmann::json_sax<json> {
         return true;
     }
     bool fail(const std::string& what) {
-        wrong = open_ ? quoted(name_) + " is " + what : "this is " + what;
+        wrong = open_ ? shown(name_) + " is " + what : "this is " + what;
         return false;
     }
     std::string name_;
@@ -94,7 +94,7 @@ class Reader {
         return decoded;
     }
     void end() const {
-        if (!fields_.empty()) fail("unknown field " + quoted(fields_.begin()->first));
+        if (!fields_.empty()) fail("unknown field " + shown(fields_.begin()->first));
     }
     [[noreturn]] void fail(const std::string& wrong) const {
         const bool says = wrong.find("; allowed: ") != std::string::npos;
@@ -134,7 +134,7 @@ LineItem parse_item(std::string_view line) {
     if (const auto published = in.text("published_at")) {
         item.published_at = parse_iso(*published);
         if (!item.published_at) {
-            in.fail("published_at is " + quoted(*published) +
+            in.fail("published_at is " + shown(*published) +
                     "; allowed: " + std::string(iso_allowed));
         }
     }
@@ -153,7 +153,7 @@ void parse_verdict(std::string_view line, Settlement& settlement) {
     std::int64_t id = 0;
     if (const auto value = in.take("id")) {
         if (!value->is_number_integer() || value->get<std::int64_t>() < 1) {
-            in.fail("id is " + quoted(value->dump()) + "; allowed: a whole number from 1");
+            in.fail("id is " + shown(value->dump()) + "; allowed: a whole number from 1");
         }
         id = value->get<std::int64_t>();
     }

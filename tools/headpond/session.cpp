@@ -17,7 +17,7 @@ std::filesystem::path Session::database() const {
     if (!databases.empty()) {
         const std::string& path = databases.front();
         if (path.starts_with("-")) {
-            throw UsageError("--db has the value " + quoted(path) +
+            throw UsageError("--db has the value " + shown(path) +
                              "; allowed: the path of a file (./ before a leading dash)");
         }
         return path;

@@ -62,7 +62,7 @@ Rest rest_of(const std::string& word) {
     for (const auto& [name, rest] : words) {
         if (name == word) return rest;
     }
-    throw UsageError("--rest is " + quoted(word) + "; allowed: ack, nack, release, split, keep");
+    throw UsageError("--rest is " + shown(word) + "; allowed: ack, nack, release, split, keep");
 }
 
 void read_results(const std::string& path, Settlement& settlement, std::int64_t result_bytes_max) {

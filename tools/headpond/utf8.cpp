@@ -65,7 +65,7 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
-std::string quoted(std::string_view text) {
+std::string shown(std::string_view text) {
     constexpr std::size_t most = 60;
     std::size_t end = 0;
     while (end < text.size() && end < most) end += character_at(text, end).bytes;

@@ -15,7 +15,7 @@ namespace headpond::cli {
 [[nodiscard]] std::string one_line(std::string_view text);
 
 // In quotes, on one line, cut to 60 bytes: for messages that show a value.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string shown(std::string_view text);
 
 // Columns that `text` (printable UTF-8) takes on a terminal; East Asian characters take two.
 [[nodiscard]] std::size_t width_of(std::string_view text);

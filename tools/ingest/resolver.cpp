@@ -10,6 +10,8 @@ namespace {
 
 class GazetteerResolver final : public Resolver {
   public:
+    // Read now rather than while the first batch is held.
+    GazetteerResolver() : gazetteer_(Gazetteer::builtin()) {}
     std::string_view name() const override { return "gazetteer"; }
 
     Settlement resolve(std::span<const Item> items, const std::stop_token& /*stop*/) override {
@@ -22,9 +24,9 @@ class GazetteerResolver final : public Resolver {
     }
 
   private:
-    static std::string locate(const Item& item) {
+    [[nodiscard]] std::string locate(const Item& item) const {
         const AlertText text = from_payload(item.payload);
-        const auto place = Gazetteer::builtin().locate({.title = text.title,
+        const auto place = gazetteer_.locate({.title = text.title,
                                                         .summary = text.summary,
                                                         .source_tag = text.source_tag,
                                                         .link = text.link});
@@ -37,6 +39,8 @@ class GazetteerResolver final : public Resolver {
                           .method = "gazetteer_batch",
                           .basis = place->basis});
     }
+
+    const Gazetteer& gazetteer_;
 };
 
 class NoResolver final : public Resolver {

@@ -48,6 +48,12 @@ Error not_a_queue(const std::string& path, const std::string& what) {
 
 }  // namespace
 
+Error schema_is_not_ours(const std::string& path, const std::string& what) {
+    return {ErrorCode::corrupt, "open", path,
+            "the schema is not ours: " + what +
+                "; allowed: what the migrations make. Undo the change, or restore a backup"};
+}
+
 std::string_view EmbeddedSql::oldest_release() const {
     constexpr std::string_view label = "-- oldest_release: ";
     if (!sql.starts_with(label)) return "0.0.0";
@@ -107,7 +113,13 @@ void verify_identity(SQLite::Database& database, const std::string& path) {
                         "journal_mode=WAL'");
     }
     const int version = schema_version(database);
-    if (version <= newest_schema()) return;
+    if (version <= newest_schema()) {
+        if (query_integer(database,
+                          "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'") == 0) {
+            throw schema_is_not_ours(path, "table migrations is missing");
+        }
+        return;
+    }
     const auto fail = [&](const std::string& oldest) {
         throw Error(ErrorCode::schema_newer, "open", path,
                     "schema " + std::to_string(version) + " is newer than this release (" +
@@ -138,14 +150,16 @@ int newest_schema() { return embedded_migrations().back().version; }
 
 namespace {
 
-// The digest of the views in the file, empty where they are to be made; ours stay away from those of
-// a newer release.
+// Ours stay away from the views of a newer release.
+bool views_are_newer(SQLite::Database& database) {
+    return parse_release(query_text(
+               database, "SELECT applied_by FROM migrations WHERE version = 0")) > this_release;
+}
+
 bool views_are_current(SQLite::Database& database) {
-    SQLite::Statement row(database,
-                          "SELECT digest, applied_by FROM migrations WHERE version = 0");
-    if (!row.executeStep()) return false;
-    return row.getColumn(0).getString() == embedded_views().digest ||
-           parse_release(row.getColumn(1).getString()) > this_release;
+    return query_text(database, "SELECT digest FROM migrations WHERE version = 0") ==
+               embedded_views().digest ||
+           views_are_newer(database);
 }
 
 void record(SQLite::Database& database, const EmbeddedSql& sql, std::int64_t at) {
@@ -237,12 +251,20 @@ const Objects& expected_objects() {
     return objects;
 }
 
+// SQLite keeps a trigger's table as it was typed, and compares names without regard to case.
+std::string lowered(std::string name) {
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return name;
+}
+
 bool internal(const std::string& name) { return name.starts_with("sqlite_"); }
 
 void compare_extra(const std::string& name, const Object& object, const Objects& ours,
                    std::vector<SchemaFinding>& findings) {
-    const auto table = ours.find(object.table);
-    const bool on_ours = table != ours.end() && table->second.table == object.table;
+    const auto table = ours.find(lowered(object.table));
+    const bool on_ours = table != ours.end() && table->second.table == table->first;
     if (!on_ours || internal(name)) return;
     if (object.type == "index") {
         findings.push_back({"extra index " + name + " on " + object.table +
@@ -276,7 +298,10 @@ std::vector<SchemaFinding> compare_schema(SQLite::Database& database) {
     const Objects& ours = expected_objects();
     const Objects found_objects = objects_of(database);
     const bool newer = schema_version(database) > newest_schema();
+    const bool newer_views =
+        newer || (found_objects.contains("migrations") && views_are_newer(database));
     for (const auto& [name, object] : ours) {
+        if (object.type == "view" && newer_views) continue;
         const auto it = found_objects.find(name);
         if (it == found_objects.end()) {
             if (name != key_index) findings.push_back({object.type + " " + name + " is missing"});

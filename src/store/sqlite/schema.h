@@ -30,6 +30,9 @@ void verify_identity(SQLite::Database& database, const std::string& path);
 std::vector<int> apply_migrations(SQLite::Database& database, const std::string& path,
                                   std::int64_t applied_at);
 
+// The error for a schema that somebody changed.
+[[nodiscard]] Error schema_is_not_ours(const std::string& path, const std::string& what);
+
 struct SchemaFinding {
     std::string text;
     bool warning = false;

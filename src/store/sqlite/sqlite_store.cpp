@@ -51,8 +51,7 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         verify_identity(*writer_, order_.path);
         for (const SchemaFinding& finding : compare_schema(*writer_)) {
             if (finding.warning) continue;
-            throw Error(ErrorCode::corrupt, "open", order_.path,
-                        "the schema is not ours: " + finding.text);
+            throw schema_is_not_ours(order_.path, finding.text);
         }
         writer_->exec(cache_pragma);
         writer_->exec(order_.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");

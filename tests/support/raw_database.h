@@ -1,0 +1,61 @@
+// A second connection by SQLite's C interface: what the shell or a foreign program would see and do.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+namespace headpond::test {
+
+// One thread at a time. Leaves checkpoints to the queue, as the README asks of the shell.
+class RawDatabase {
+  public:
+    explicit RawDatabase(const std::filesystem::path& path) {
+        const int code = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE, nullptr);
+        if (code != SQLITE_OK) throw std::runtime_error("cannot open " + path.string());
+        sqlite3_wal_autocheckpoint(handle_, 0);
+        sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+                          static_cast<int*>(nullptr));
+        sqlite3_busy_timeout(handle_, 5000);
+    }
+    RawDatabase(const RawDatabase&) = delete;
+    RawDatabase& operator=(const RawDatabase&) = delete;
+    ~RawDatabase() { sqlite3_close(handle_); }
+
+    // Answers SQLite's result code; error() then has the words.
+    int try_exec(const std::string& sql) {
+        return sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+    }
+    void exec(const std::string& sql) {
+        if (try_exec(sql) != SQLITE_OK) throw std::runtime_error(error() + ": " + sql);
+    }
+    [[nodiscard]] std::string error() const { return sqlite3_errmsg(handle_); }
+
+    // The first column of the first row; 0 or empty where there is none or it is null.
+    std::int64_t integer(const std::string& sql) {
+        const std::string value = text(sql);
+        return value.empty() ? 0 : std::stoll(value);
+    }
+    std::string text(const std::string& sql) {
+        std::string value;
+        const auto first = [](void* out, int count, char** row, char** /*names*/) {
+            auto& to = *static_cast<std::string*>(out);
+            if (to.empty() && count > 0 && row[0] != nullptr) to = row[0];
+            return 0;
+        };
+        if (sqlite3_exec(handle_, sql.c_str(), first, &value, nullptr) != SQLITE_OK) {
+            throw std::runtime_error(error() + ": " + sql);
+        }
+        return value;
+    }
+    // Changes when another connection has committed a change.
+    std::int64_t data_version() { return integer("PRAGMA data_version"); }
+
+  private:
+    sqlite3* handle_ = nullptr;
+};
+
+}  // namespace headpond::test
