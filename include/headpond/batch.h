@@ -69,7 +69,7 @@ struct BatchState;
 // An exclusive, timed hold on a batch. Move-only; one thread at a time; may outlive its Queue and
 // still settle. The destructor nacks what is unsettled ("dropped unsettled"): it never throws and
 // never waits; where the write lock is not free the nack is done by this Queue's next write, and
-// failing that the lapse of the lease does the same.
+// failing that the lapse of the lease does the same. A detached lease is left as it is.
 class HEADPOND_API Batch {
   public:
     Batch(Batch&&) noexcept;

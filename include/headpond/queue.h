@@ -30,7 +30,9 @@ struct LeaseRequest {
     Ms wait{0};                               // how long to wait for work; 0: do not
     std::optional<std::int64_t> items_max{};  // fewer than batch_items_max, for a newly cut batch
     std::optional<Ms> lease_time{};           // else Options::lease_time
-    bool detached = false;  // true: only time ends the lease, not the end of this process
+    // true: only time ends the lease, neither the end of this process nor that of the Batch object;
+    // whoever has the token settles it.
+    bool detached = false;
 };
 
 struct CleanupReport {

@@ -26,7 +26,8 @@ Error bad_path(std::string_view path, std::string_view wrong) {
 
 Error os_error(std::string_view path, std::string_view doing) {
     return {ErrorCode::io, "open", path,
-            std::string(doing) + ": " + std::generic_category().message(errno)};
+            std::string(doing) + ": " + std::generic_category().message(errno) +
+                "; allowed: a file in a directory that this user may write"};
 }
 
 std::string shown(const std::string& text) {
@@ -57,7 +58,8 @@ std::string resolve_database(const std::filesystem::path& path) {
     const auto directory = std::filesystem::canonical(parent, error);
     if (error) {
         throw Error(ErrorCode::io, "open", text,
-                    "the directory " + parent.string() + ": " + error.message());
+                    "the directory " + shown(parent.string()) + ": " + error.message() +
+                        "; allowed: an existing directory");
     }
     return (directory / name).string();
 }

@@ -28,7 +28,22 @@ constexpr std::int64_t wake_byte = 2;
 constexpr std::int64_t owner_bytes = 4096;
 
 Error os_error(const std::string& path, const std::string& doing) {
-    return {ErrorCode::io, "open", path, doing + ": " + std::generic_category().message(errno)};
+    return {ErrorCode::io, "open", path,
+            doing + ": " + std::generic_category().message(errno) +
+                "; allowed: a directory, and in it a file of this name, that this user may write"};
+}
+
+// The mode is the database's, whatever the umask: who may open that must be able to open this.
+int open_or_create(const std::string& path, unsigned mode) {
+    constexpr int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
+    for (;;) {
+        const int existing = ::open(path.c_str(), flags);
+        if (existing >= 0 || errno != ENOENT) return existing;
+        const int made = ::open(path.c_str(), flags | O_CREAT | O_EXCL, mode);
+        if (made < 0 && errno == EEXIST) continue;  // another was first
+        if (made >= 0 && fchmod(made, mode) != 0) errno = 0;
+        return made;
+    }
 }
 
 struct flock range(std::int64_t byte, int type) {
@@ -75,7 +90,7 @@ struct ForkRegistry {
 
 SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, unsigned gid)
     : path_(database + "-owners") {
-    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+    fd_ = open_or_create(path_, mode);
     if (fd_ < 0) throw os_error(path_, "cannot open the side file");
     struct stat facts{};
     if (fstat(fd_, &facts) != 0) {

@@ -174,7 +174,7 @@ TEST_F(MigrationFile, ANewerSchemaThatForbidsItIsRefused) {
     EXPECT_THAT(error.what(), HasSubstr("99.1.0"));
     EXPECT_THAT(error.what(), HasSubstr(release()));
     expect_helpful(error);
-    EXPECT_EQ(bytes_of(path()), before);
+    EXPECT_TRUE(bytes_of(path()) == before);
 }
 
 TEST_F(MigrationFile, ReleasesCompareAsNumbers) {

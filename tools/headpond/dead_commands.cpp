@@ -93,7 +93,7 @@ bool confirmed(const DeadArguments& given, const std::string& what) {
 std::optional<DeadFilter> select(Session& session, const DeadArguments& given, const Admin& admin,
                                  const DeadFilter& filter, const std::string& verb) {
     const std::int64_t count = admin.count_dead(filter);
-    const std::string matched = std::to_string(count) + " dead letters match";
+    const std::string matched = "matching dead letters: " + std::to_string(count);
     if (session.json) {
         complain(matched);
     } else {
@@ -101,7 +101,7 @@ std::optional<DeadFilter> select(Session& session, const DeadArguments& given, c
         session.out.flush();
     }
     if (count == 0) return std::nullopt;
-    if (!confirmed(given, verb + " of " + std::to_string(count) + " dead letters")) {
+    if (!confirmed(given, verb + " " + std::to_string(count) + (count == 1 ? " dead letter" : " dead letters"))) {
         return std::nullopt;
     }
     return filter;

@@ -21,6 +21,14 @@ Json to_json(const Setting& setting) {
             {"changed_by", setting.changed_by}};
 }
 
+// The column `unit` says already what the number counts.
+std::string without_kind(const std::string& allowed) {
+    for (const std::string_view kind : {"a whole number from ", "seconds from "}) {
+        if (allowed.starts_with(kind)) return allowed.substr(kind.size());
+    }
+    return allowed;
+}
+
 Exit list(Session& session) {
     Queue queue = session.open();
     const auto all = Admin(queue).settings();
@@ -32,7 +40,7 @@ Exit list(Session& session) {
     }
     TextTable table({{"name"}, {"value", true}, {"unit"}, {"allowed"}});
     for (const Setting& setting : all) {
-        table.add({setting.name, setting.value, setting.unit, setting.allowed});
+        table.add({setting.name, setting.value, setting.unit, without_kind(setting.allowed)});
     }
     table.print(session.out);
     return Exit::ok;

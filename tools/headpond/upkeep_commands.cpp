@@ -70,7 +70,7 @@ void print_check(Session& session, const CheckReport& report, bool repaired) {
     }
     if (repaired) session.out.line("hand edits booked: " + std::to_string(report.edited));
     for (const CheckFinding& finding : report.findings) {
-        session.out.line((finding.warning ? "warning: " : "wrong: ") + one_line(finding.what) +
+        session.out.line((finding.warning ? "warning: " : "fault: ") + one_line(finding.what) +
                          ": " + one_line(finding.detail));
     }
     if (report.findings.empty()) session.out.line("ok: integrity, schema, ledger, ranges");

@@ -62,6 +62,14 @@ Error translate(int code, std::string_view message, std::string_view operation,
             break;
         default: break;
     }
+    switch (code & 0xff) {
+        case SQLITE_CANTOPEN:
+        case SQLITE_PERM:
+        case SQLITE_READONLY:
+            text += "; allowed: a file and a directory that this user may read and write";
+            break;
+        default: break;
+    }
     return {kind, operation, path, text, code};
 }
 

@@ -63,6 +63,9 @@ std::string_view EmbeddedSql::oldest_release() const {
 FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t log_bytes) {
     if (db_bytes < 0) return FileKind::missing;
     if (db_bytes == 0) return FileKind::empty;
+    // Of one byte SQLite would say that it is an empty database.
+    constexpr std::int64_t header_bytes = 100;
+    if (db_bytes < header_bytes) throw not_a_queue(path, "not an SQLite database");
     try {
         const auto database = open_immutable(path);
         const std::int64_t id = query_integer(*database, "PRAGMA application_id");
@@ -93,7 +96,8 @@ void found(SQLite::Database& database, const std::string& path) {
     if (query_integer(database, "PRAGMA auto_vacuum") != 2 ||
         query_integer(database, "PRAGMA page_size") != page_bytes) {
         throw Error(ErrorCode::unsupported, "create", path,
-                    "SQLite did not take auto_vacuum=INCREMENTAL and page_size=4096");
+                    "SQLite did not take auto_vacuum=INCREMENTAL and page_size=4096; " +
+                        std::string(allowed_files));
     }
     if (query_text(database, "PRAGMA journal_mode=WAL") != "wal") {
         throw Error(ErrorCode::unsupported, "create", path,
@@ -334,8 +338,14 @@ std::vector<MigrationState> migration_states(const std::string& path, FileKind k
 
 namespace {
 
-// A creation that was cut off has our application_id and no table yet.
-bool unfinished(SQLite::Database& database) { return schema_version(database) == 0; }
+// A creation that was cut off has our application_id and no table yet. The log is read here for the
+// first time: a foreign one that lies beside our file would show another database.
+bool unfinished(SQLite::Database& database, const std::string& path) {
+    if (query_integer(database, "PRAGMA application_id") != application_id) {
+        throw not_a_queue(path, "the file and its -wal do not belong together");
+    }
+    return schema_version(database) == 0;
+}
 
 std::vector<int> prepare_existing(const PrepareOrder& order) {
     const auto database = open_connection(order.path, Access::read_write, 5000);
@@ -343,7 +353,7 @@ std::vector<int> prepare_existing(const PrepareOrder& order) {
         throw Error(ErrorCode::io, "open", order.path,
                     "the file may not be written by this user; allowed: a writable file");
     }
-    const bool finish = unfinished(*database);
+    const bool finish = unfinished(*database, order.path);
     if (!finish) {
         verify_identity(*database, order.path);
         if (!needs_migration(*database)) return {};
