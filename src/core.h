@@ -120,7 +120,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
 
     std::atomic<std::int64_t> clock_offset_{0};
     std::atomic<std::int64_t> cleanup_due_at_{0};
-    std::atomic<std::int64_t> log_bytes_max_{0};
+    std::atomic<std::int64_t> log_bytes_max_{store::no_limit};  // until the settings are read
     std::atomic<bool> cleaning_{false};
 
     mutable std::mutex mutex_;  // guards the members below

@@ -126,7 +126,9 @@ void ProcessorState::extend_leases(const std::stop_token& stop) {
             next = std::min({next, one.extend_at, one.end_at});
         }
         if (due.empty()) {
-            changed.wait_until(lock, stop, next, [&] { return false; });
+            changed.wait_until(lock, stop, next, [&, seen = next_running] {
+                return next_running != seen;  // a new handler may be due sooner
+            });
             continue;
         }
         lock.unlock();

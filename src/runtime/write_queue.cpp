@@ -49,6 +49,11 @@ void WriteQueue::run(const Order& order, const Work& work, Deadline deadline) {
     if (me.error) std::rethrow_exception(me.error);
 }
 
+std::size_t WriteQueue::waiting() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size();
+}
+
 void WriteQueue::wait_or_lead(Member& me, std::unique_lock<std::mutex>& lock) {
     while (!me.done) {
         if (!leading_) {

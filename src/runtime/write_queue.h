@@ -44,6 +44,9 @@ class WriteQueue {
     // Runs fn while holding the turn, outside any transaction.
     void with_turn(std::string_view operation, const std::function<void()>& fn, Deadline deadline);
 
+    // Callers that wait for a transaction to take them, the leader included until it is done.
+    [[nodiscard]] std::size_t waiting();
+
   private:
     struct Member {
         const Order& order;

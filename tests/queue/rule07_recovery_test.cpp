@@ -22,6 +22,7 @@ class Rule07Recovery : public QueueTest {
     std::unique_ptr<ChildProcess> holder(bool detached = false) {
         return std::make_unique<ChildProcess>([this, detached](const ChildProcess::Parent& parent) {
             parent.receive();
+            random = std::make_shared<FakeRandom>(7);  // else its token would be the test's next
             Queue queue(options());
             const auto batch = queue.lease({.detached = detached});
             parent.send(batch ? std::string(batch->token()) : "nothing");

@@ -125,6 +125,7 @@ TEST_F(DamageTest, AFileThatACheckpointLeftShortIsWhole) {
         put(queue, {"a", "b"});
     }
     const std::string log = bytes_of(other / "queue.db-wal");
+    ASSERT_EQ(std::filesystem::file_size(there.path), page) << "an open alone checkpoints nothing";
     RawDatabase(there.path).exec("PRAGMA wal_checkpoint(TRUNCATE)");
     const std::string main = bytes_of(there.path);
     ASSERT_GT(main.size(), 8 * page);

@@ -5,7 +5,7 @@
 #include "session.h"
 #include "times.h"
 
-#include <headpond/error.h>
+#include <headpond/admin.h>
 
 #include <algorithm>
 #include <memory>
@@ -44,6 +44,7 @@ LineItem item_of(const EnqueueArguments& given) {
 Exit enqueue_one(Session& session, const EnqueueArguments& given) {
     LineItem item = item_of(given);
     const Options options = session.options(Migrate::create_only);
+    (void)migrations(options.path);  // a path that can't be right is told before stdin is read
     Input input("-");
     // Before the file is made: a stdin that can't be read changes nothing.
     bool more = input.read_some(item.payload);
@@ -71,9 +72,9 @@ class Stream {
           options_(std::move(options)),
           input_("-"),
           lines_(input_, line_bytes_max(default_payload_bytes_max())) {
-        std::error_code error;
-        const auto bytes = std::filesystem::file_size(options_.path, error);
-        if (!error && bytes > 0) open();
+        const auto states = migrations(options_.path);
+        const auto applied = [](const Migration& one) { return one.applied; };
+        if (std::any_of(states.begin(), states.end(), applied)) open();
     }
 
     Exit run() {

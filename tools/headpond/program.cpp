@@ -74,23 +74,38 @@ std::string full_name(const CLI::App& command) {
     return parent == nullptr ? "headpond" : full_name(*parent) + " " + command.get_name();
 }
 
+std::string names_of(const std::vector<const CLI::App*>& commands) {
+    std::string names;
+    for (const CLI::App* one : commands) names += (names.empty() ? "" : ", ") + one->get_name();
+    return names;
+}
+
+// The parser's complaint as one line: what was wrong, what is allowed.
 std::string usage_line(const CLI::App& app, const CLI::ParseError& error) {
     const CLI::App& command = reached(app);
-    const auto below = command.get_subcommands([](const CLI::App*) { return true; });
-    if (command.get_require_subcommand_min() > 0 && !below.empty()) {
-        std::string names;
-        for (const CLI::App* one : below) {
-            names += (names.empty() ? "" : ", ") + one->get_name();
+    const std::string help = "`" + full_name(command) + " --help`";
+    const std::string said = error.what();
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+        const std::string name = said.substr(0, said.find(':'));
+        if (said.find("At Most") != std::string::npos) {
+            return name + " is given more than once; allowed: once";
         }
-        const auto extra = command.remaining();
-        std::string wrong = full_name(command) + " needs a command";
-        if (!extra.empty()) {
-            wrong = (extra.front().starts_with("-") ? "no option " : "no command ") +
-                    shown(extra.front());
-        }
-        return wrong + "; allowed: " + names + " (see `" + full_name(command) + " --help`)";
+        return name + " has no value; allowed: " + name + " VALUE, see " + help;
     }
-    return std::string(error.what()) + "; allowed: see `" + full_name(command) + " --help`";
+    const auto below = command.get_subcommands([](const CLI::App*) { return true; });
+    const bool wants_command = command.get_require_subcommand_min() > 0;
+    const std::string allowed =
+        "; allowed: " + (wants_command ? names_of(below) + ", see " : "see ") + help;
+    const auto extra = command.remaining();
+    if (!extra.empty()) {
+        const std::string& first = extra.front();
+        if (first.size() > 1 && first.starts_with("-") && first != "--") {
+            return "no option " + shown(first) + allowed +
+                   ", and -- before a value that begins with a dash";
+        }
+        return (below.empty() ? "unexpected argument " : "no command ") + shown(first) + allowed;
+    }
+    return (wants_command ? full_name(command) + " needs a command" : said) + allowed;
 }
 
 // The parser takes the next argument for the value of `--name=`: whoever writes that means "".

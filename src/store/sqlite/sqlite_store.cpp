@@ -188,7 +188,9 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         SQLite::Statement grow(*writer_,
                                "INSERT INTO outcomes (item_id, key, state, result, queued_at, "
                                "settled_at) VALUES (-1, '', 'resolved', zeroblob(?), 0, 0)");
-        grow.bind(1, std::min<std::int64_t>(reserve, 1'000'000'000));
+        // The pages that stay in the cache do not reach the log: some more than the reserve.
+        constexpr std::int64_t kept_in_cache = 64 * page_bytes;
+        grow.bind(1, std::min<std::int64_t>(reserve + kept_in_cache, 1'000'000'000));
         grow.exec();
     } catch (const SQLite::Exception& failure) {
         rollback();

@@ -1,0 +1,279 @@
+#include "runtime/write_queue.h"
+
+#include "store/sqlite/open.h"
+#include "support/temp_dir.h"
+
+#include <gtest/gtest.h>
+#include <headpond/error.h>
+#include <headpond/queue.h>
+#include <sqlite3.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+#include <vector>
+
+namespace headpond::test {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::WriteQueue;
+
+// The SQLite store, with a count of commits and a hook in their place.
+class WatchedStore final : public store::Store {
+  public:
+    explicit WatchedStore(const std::string& path) : store_(store::sqlite::open({.path = path})) {}
+
+    void write(const store::WriteOrder& order,
+               const std::function<void(store::Transaction&)>& fn) override {
+        store_->write(order, [&](store::Transaction& tx) {
+            fn(tx);
+            if (before_commit) before_commit(order);
+        });
+        commits += 1;
+        synced_commits += order.synced ? 1 : 0;
+    }
+    void read(std::string_view what, const std::function<void(store::Transaction&)>& fn) override {
+        store_->read(what, fn);
+    }
+    void relieve(std::int64_t limit) override { store_->relieve(limit); }
+    void set_log_reserve(std::int64_t a, std::int64_t b) override { store_->set_log_reserve(a, b); }
+    std::int64_t shrink(std::int64_t pages) override { return store_->shrink(pages); }
+    Size size() override { return store_->size(); }
+    store::TextTable view(std::string_view name, store::Millis wall) override {
+        return store_->view(name, wall);
+    }
+    store::TextTable trail(std::string_view key, store::Millis wall) override {
+        return store_->trail(key, wall);
+    }
+    std::vector<Finding> check() override { return store_->check(); }
+    void backup(const std::string& target) override { store_->backup(target); }
+    Engine engine() const override { return store_->engine(); }
+    void* guest_handle(store::Transaction& tx) override { return store_->guest_handle(tx); }
+    void check_guest(store::Transaction& tx) override { store_->check_guest(tx); }
+
+    std::atomic<int> commits = 0;
+    std::atomic<int> synced_commits = 0;
+    std::function<void(const store::WriteOrder&)> before_commit;  // may throw what a COMMIT would
+
+  private:
+    std::unique_ptr<store::Store> store_;
+};
+
+class WriteQueueTest : public ::testing::Test {
+  protected:
+    WriteQueueTest() : path((dir / "queue.db").string()) {
+        Options options;
+        options.path = path;
+        options.log = [](LogLevel, std::string_view) {};
+        Queue created(options);
+        created.close();
+        store = std::make_unique<WatchedStore>(path);
+        side = std::make_unique<platform::SideFile>(path, 0600, 0, 0);
+        make_queue(true);
+    }
+    void make_queue(bool grouping) {
+        queue = std::make_unique<WriteQueue>(*store, *side, grouping, [] {});
+    }
+    static WriteQueue::Deadline in(std::chrono::milliseconds time) {
+        return std::chrono::steady_clock::now() + time;
+    }
+    // Stores an item, so that what was committed can be counted.
+    void insert(const std::string& key, bool synced = true) {
+        queue->run({.operation = "test", .synced = synced},
+                   [&](store::Transaction& tx, bool) { tx.insert({.key = key}); }, in(10s));
+    }
+    std::size_t stored() {
+        std::size_t count = 0;
+        store->read("test", [&](store::Transaction& tx) {
+            count = tx.survey(0, store::no_limit, store::no_limit).size();
+        });
+        return count;
+    }
+    void until_waiting(std::size_t count) const {
+        while (queue->waiting() < count) std::this_thread::yield();
+    }
+    // Runs `others` while a first transaction is held open: they wait for the next one together.
+    void behind_a_held_one(const std::vector<std::function<void()>>& others) {
+        std::promise<void> begun;
+        std::promise<void> release;
+        std::jthread first([&] {
+            queue->run({.operation = "first", .synced = false},
+                       [&](store::Transaction&, bool) {
+                           begun.set_value();
+                           release.get_future().wait();
+                       },
+                       in(10s));
+        });
+        begun.get_future().wait();
+        std::vector<std::jthread> threads;
+        for (const auto& other : others) threads.emplace_back(other);
+        until_waiting(others.size() + 1);
+        release.set_value();
+    }
+
+    TempDir dir;
+    std::string path;
+    std::unique_ptr<WatchedStore> store;
+    std::unique_ptr<platform::SideFile> side;
+    std::unique_ptr<WriteQueue> queue;
+};
+
+TEST_F(WriteQueueTest, CallersThatWaitShareACommit) {
+    behind_a_held_one({[&] { insert("a"); }, [&] { insert("b"); }, [&] { insert("c"); }});
+    EXPECT_EQ(store->commits, 2);
+    EXPECT_EQ(stored(), 3U);
+}
+
+TEST_F(WriteQueueTest, WithoutGroupingEachCommitsAlone) {
+    make_queue(false);
+    behind_a_held_one({[&] { insert("a"); }, [&] { insert("b"); }, [&] { insert("c"); }});
+    EXPECT_EQ(store->commits, 4);
+}
+
+TEST_F(WriteQueueTest, OneSyncedMemberMakesItsGroupSynced) {
+    behind_a_held_one({[&] { insert("a", false); }, [&] { insert("b", false); }});
+    EXPECT_EQ(store->synced_commits, 0);
+    behind_a_held_one({[&] { insert("c", false); }, [&] { insert("d", true); }});
+    EXPECT_EQ(store->synced_commits, 1);
+}
+
+TEST_F(WriteQueueTest, AMembersErrorUndoesItsChangesAlone) {
+    std::atomic<int> thrown = 0;
+    const auto fails = [&] {
+        try {
+            queue->run({.operation = "test"},
+                       [](store::Transaction& tx, bool) {
+                           tx.insert({.key = "undone"});
+                           throw Error(ErrorCode::misuse, "test", "", "no");
+                       },
+                       in(10s));
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::misuse) ++thrown;
+        }
+    };
+    behind_a_held_one({[&] { insert("a"); }, fails, [&] { insert("b"); }});
+    EXPECT_EQ(thrown, 1);
+    EXPECT_EQ(store->commits, 2);
+    EXPECT_EQ(stored(), 2U);
+}
+
+TEST_F(WriteQueueTest, AfterAWholeRollbackEachRunsAgainAlone) {
+    store->before_commit = [](const store::WriteOrder& order) {
+        if (order.operation == "group commit") throw store::WholeRollback{};
+    };
+    behind_a_held_one({[&] { insert("a"); }, [&] { insert("b"); }});
+    EXPECT_EQ(store->commits, 3);
+    EXPECT_EQ(stored(), 2U);
+}
+
+TEST_F(WriteQueueTest, AfterAFailedSyncNoMemberIsToldItHappened) {
+    store->before_commit = [](const store::WriteOrder& order) {
+        if (order.operation != "group commit") return;
+        throw Error(ErrorCode::outcome_unknown, "commit", "", "sync failed");
+    };
+    std::atomic<int> unknown = 0;
+    const auto tries = [&] {
+        try {
+            insert("a");
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::outcome_unknown) ++unknown;
+        }
+    };
+    behind_a_held_one({tries, tries, tries});
+    EXPECT_EQ(unknown, 3);
+}
+
+TEST_F(WriteQueueTest, OneThatIsAloneRunsOnItsOwnThread) {
+    std::thread::id ran;
+    std::thread::id called;
+    const auto alone = [&] {
+        called = std::this_thread::get_id();
+        queue->run({.operation = "test", .alone = true},
+                   [&](store::Transaction&, bool) { ran = std::this_thread::get_id(); }, in(10s));
+    };
+    behind_a_held_one({[&] { insert("a"); }, alone, [&] { insert("b"); }});
+    EXPECT_EQ(ran, called);
+    EXPECT_EQ(store->commits, 3);
+}
+
+TEST_F(WriteQueueTest, AFollowerThatWasNotTakenGivesUpAtItsDeadline) {
+    std::atomic<bool> busy = false;
+    std::promise<void> begun;
+    std::promise<void> release;
+    std::jthread first([&] {
+        queue->run({.operation = "first"},
+                   [&](store::Transaction&, bool) {
+                       begun.set_value();
+                       release.get_future().wait();
+                   },
+                   in(10s));
+    });
+    begun.get_future().wait();
+    try {
+        queue->run({.operation = "late"}, [](store::Transaction&, bool) {}, in(20ms));
+    } catch (const Error& error) {
+        busy = error.code() == ErrorCode::busy;
+    }
+    release.set_value();
+    EXPECT_TRUE(busy);
+}
+
+TEST_F(WriteQueueTest, ALeaderWithoutItsTurnFailsAloneAndHandsTheLeadOn) {
+    platform::SideFile other(path, 0600, 0, 0);
+    ASSERT_TRUE(other.take_turn(in(0ms)));
+    std::promise<ErrorCode> first_answer;
+    std::jthread first([&] {
+        try {
+            queue->run({.operation = "first"}, [](store::Transaction&, bool) {}, in(100ms));
+        } catch (const Error& error) {
+            first_answer.set_value(error.code());
+        }
+    });
+    until_waiting(1);
+    std::jthread second([&] { insert("second"); });
+    EXPECT_EQ(first_answer.get_future().get(), ErrorCode::busy);
+    other.end_turn();
+    second.join();
+    EXPECT_EQ(stored(), 1U);
+}
+
+TEST_F(WriteQueueTest, AForeignWriterThatOutlastsTheLeaderDoesNotFailItsFollowers) {
+    sqlite3* foreign = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &foreign), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(foreign, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    // Behind the turn, so that both are in one group before BEGIN is tried.
+    platform::SideFile other(path, 0600, 0, 0);
+    ASSERT_TRUE(other.take_turn(in(0ms)));
+    std::promise<ErrorCode> first_answer;
+    std::jthread first([&] {
+        try {
+            queue->run({.operation = "first"}, [](store::Transaction&, bool) {}, in(300ms));
+        } catch (const Error& error) {
+            first_answer.set_value(error.code());
+        }
+    });
+    until_waiting(1);
+    std::jthread second([&] { insert("second"); });
+    until_waiting(2);
+    other.end_turn();
+    EXPECT_EQ(first_answer.get_future().get(), ErrorCode::busy);
+    sqlite3_exec(foreign, "ROLLBACK", nullptr, nullptr, nullptr);
+    second.join();
+    EXPECT_EQ(stored(), 1U);
+    sqlite3_close(foreign);
+}
+
+TEST_F(WriteQueueTest, TryRunDoesNotWait) {
+    bool tried = false;
+    const auto work = [&](store::Transaction&, bool) { tried = true; };
+    platform::SideFile other(path, 0600, 0, 0);
+    ASSERT_TRUE(other.take_turn(in(0ms)));
+    EXPECT_FALSE(queue->try_run({.operation = "test"}, work));
+    other.end_turn();
+    EXPECT_TRUE(queue->try_run({.operation = "test"}, work));
+    EXPECT_TRUE(tried);
+}
+
+}  // namespace
+}  // namespace headpond::test
