@@ -45,6 +45,8 @@ WITH setting (items_max, bytes_max, overflow, age_max, attempts_max, dead_max, o
 oldest (enqueued_at) AS (SELECT enqueued_at FROM items ORDER BY id LIMIT 1),
 backing_off (next) AS (
     SELECT not_before FROM batches WHERE state = 'waiting' ORDER BY not_before LIMIT 1),
+running (batches) AS (
+    SELECT count(*) FROM (SELECT 1 FROM batches WHERE state = 'leased' LIMIT 1000)),
 overdue (batches) AS (
     SELECT count(*) FROM (SELECT 1 FROM batches, queue_now
                            WHERE state = 'leased' AND lease_expires_at <= now LIMIT 1000))
@@ -64,9 +66,12 @@ SELECT 'waiting', waiting_items, NULL,
   FROM totals, queue_now LEFT JOIN backing_off
 UNION ALL
 SELECT 'leased', leased_items, NULL,
-       CASE WHEN batches = 0 THEN '' WHEN batches = 1 THEN '1 batch past due'
-            ELSE printf('%d batches past due', batches) END
-  FROM totals, overdue
+       CASE WHEN running.batches = 0 THEN ''
+            ELSE printf('%d batch%s', running.batches,
+                        CASE running.batches WHEN 1 THEN '' ELSE 'es' END) END
+       || CASE WHEN overdue.batches = 0 THEN ''
+               ELSE printf(', %d past due', overdue.batches) END
+  FROM totals, running, overdue
 UNION ALL
 SELECT 'age_max_s', ifnull((now - enqueued_at) / 1000, 0), age_max, 'oldest item'
   FROM queue_now, setting LEFT JOIN oldest
@@ -111,40 +116,59 @@ SELECT 'wal_bytes', wal_bytes, wal_bytes_max,
 UNION ALL
 SELECT 'skew_s', skew_ms / 1000, 5, 'wall minus queue clock' FROM clock WHERE abs(skew_ms) > 5000;
 
+-- A label is program[pid]@host. Of a long one the program is cut and the host goes: the pid stays.
 CREATE VIEW leases (batch, items, attempt, owner, since, "left") AS
+WITH owner_names (id, name) AS (
+    SELECT id, CASE WHEN length(label) <= 17 THEN label
+                    WHEN length(pid) BETWEEN 3 AND 16
+                    THEN substr(label, 1, min(instr(label, '[') - 1, 17 - length(pid))) || pid
+                    ELSE substr(label, 1, 17) END
+      FROM (SELECT id, label, substr(label, instr(label, '['),
+                                     instr(label, ']') - instr(label, '[') + 1) AS pid
+              FROM owners))
 SELECT b.id, b.items,
        b.attempts || '/' || max((SELECT value FROM settings WHERE name = 'attempts_max'),
                                 ifnull(b.attempts_max, 0)),
-       CASE WHEN b.lease_owner IS NULL THEN 'detached' ELSE
-            ifnull((SELECT substr(label, 1, 18) FROM owners o WHERE o.id = b.lease_owner), 'gone') END,
+       CASE WHEN b.lease_owner IS NULL THEN 'detached'
+            ELSE ifnull((SELECT name FROM owner_names o WHERE o.id = b.lease_owner), 'gone') END,
        strftime('%Y-%m-%dT%H:%M:%SZ', b.leased_at / 1000, 'unixepoch'),
+       -- Below zero it is overdue.
        CASE WHEN b.lease_expires_at > now THEN ((b.lease_expires_at - now + 999) / 1000) || 's'
-            ELSE 'overdue' END
+            ELSE '-' || ((now - b.lease_expires_at) / 1000) || 's' END
   FROM batches b, queue_now
  WHERE b.state = 'leased' ORDER BY b.id;
 
+-- What is not leasable now. A gate that waits for its trial batch lets nothing else through.
 CREATE VIEW stuck (batch, items, why, leasable, last_error) AS
+WITH barrier (shut, until, reason) AS (
+    SELECT CASE WHEN g.state = 'closed' AND g.until IS NULL THEN 'when reopened'
+                WHEN g.state = 'closed' AND g.until > now THEN 'timed'
+                WHEN g.state = 'half_open' AND EXISTS (
+                     SELECT 1 FROM batches t WHERE t.id = g.trial_batch_id AND t.state = 'leased'
+                                               AND t.lease_expires_at > now) THEN 'after trial'
+                END,
+           ifnull(g.until, 0), g.reason
+      FROM gate g, queue_now)
 SELECT b.id, b.items,
        CASE WHEN b.state = 'leased' AND b.lease_expires_at > now THEN 'lease running'
             WHEN b.state = 'leased' THEN 'lease overdue'
-            WHEN g.state = 'closed' AND (g.until IS NULL OR g.until > now) THEN 'gate closed'
+            WHEN shut IN ('when reopened', 'after trial') THEN 'gate closed'
+            WHEN shut = 'timed' AND until >= b.not_before THEN 'gate closed'
             ELSE 'backing off' END,
-       CASE WHEN g.state = 'closed' AND g.until IS NULL THEN 'when reopened'
-            ELSE printf('in %ds', (max(0,
-                CASE b.state WHEN 'leased' THEN b.lease_expires_at ELSE b.not_before END - now,
-                CASE g.state WHEN 'closed' THEN g.until - now ELSE 0 END) + 999) / 1000) END,
+       CASE WHEN shut = 'when reopened' THEN shut
+            WHEN shut = 'after trial' AND b.state = 'waiting' THEN shut
+            ELSE printf('in %ds', (max(0, ifnull(b.lease_expires_at, b.not_before) - now,
+                                       CASE shut WHEN 'timed' THEN until - now ELSE 0 END)
+                                   + 999) / 1000) END,
        substr(b.last_error, 1, 24)
-  FROM batches b, gate g, queue_now
- WHERE b.state = 'leased' OR b.not_before > now
-    OR (g.state = 'closed' AND (g.until IS NULL OR g.until > now))
+  FROM batches b, barrier, queue_now
+ WHERE b.state = 'leased' OR b.not_before > now OR shut IS NOT NULL
 UNION ALL
 SELECT NULL, items - waiting_items - leased_items, 'gate closed',
-       CASE WHEN until IS NULL THEN 'when reopened'
-            ELSE printf('in %ds', (until - now + 999) / 1000) END,
+       CASE shut WHEN 'timed' THEN printf('in %ds', (until - now + 999) / 1000) ELSE shut END,
        substr(reason, 1, 24)
-  FROM totals, gate, queue_now
- WHERE state = 'closed' AND (until IS NULL OR until > now)
-   AND items - waiting_items - leased_items > 0;
+  FROM totals, barrier, queue_now
+ WHERE shut IS NOT NULL AND items - waiting_items - leased_items > 0;
 
 CREATE VIEW resident (id, key, source, state, batch, attempt, age_s, expires_in) AS
 SELECT i.id, i.key, i.source_tag,
@@ -169,42 +193,63 @@ SELECT i.id, i.key, i.source_tag, length(i.payload), (now - i.enqueued_at) / 100
 CREATE VIEW dead (reason, error, items, batches, oldest_s, newest_s) AS
 SELECT reason, ifnull(substr(last_error, 1, 24), ''), count(*), count(DISTINCT batch_id),
        (now - min(died_at)) / 1000, (now - max(died_at)) / 1000
-  FROM dead_letters, queue_now GROUP BY reason, last_error ORDER BY 3 DESC;
+  FROM dead_letters, queue_now GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
 
-CREATE VIEW errors (error, outcome, attempts, items, last_seen) AS
-SELECT ifnull(substr(error, 1, 24), ''), outcome, count(*), sum(items),
+CREATE VIEW errors (error, outcome, attempts, last_seen) AS
+SELECT ifnull(substr(error, 1, 24), ''), outcome, count(*),
        strftime('%Y-%m-%dT%H:%M:%SZ', max(finished_at) / 1000, 'unixepoch')
-  FROM attempts WHERE outcome NOT IN ('acked') GROUP BY 1, 2 ORDER BY max(finished_at) DESC;
+  FROM attempts WHERE outcome <> 'acked' GROUP BY 1, 2 ORDER BY max(finished_at) DESC, 1, 2;
 
+-- All that is known of a key, oldest first: where key = '...'. Of a split batch's items the attempts
+-- of the parent count too.
 CREATE VIEW trail (key, at, event, detail) AS
-SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', enqueued_at / 1000, 'unixepoch'), 'enqueued',
-       printf('item %d, %d bytes, %s', id, length(payload),
-              CASE tracked WHEN 1 THEN 'tracked' ELSE 'untracked' END) FROM items
-UNION ALL
-SELECT r.key, strftime('%Y-%m-%dT%H:%M:%SZ', a.started_at / 1000, 'unixepoch'),
-       'attempt ' || a.attempt,
-       printf('batch %d, %s%s', a.batch_id, ifnull(a.outcome, 'running'),
-              ifnull(': ' || substr(a.error, 1, 24), ''))
-  FROM resident r JOIN attempts a ON a.batch_id = r.batch
-UNION ALL
-SELECT r.key, strftime('%Y-%m-%dT%H:%M:%SZ', now / 1000, 'unixepoch'), 'now',
-       r.state || ifnull(', batch ' || r.batch, '') FROM resident r, queue_now
-UNION ALL
-SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', enqueued_at / 1000, 'unixepoch'), 'enqueued',
-       printf('item %d, %d bytes', item_id, length(payload)) FROM dead_letters
-UNION ALL
-SELECT d.key, strftime('%Y-%m-%dT%H:%M:%SZ', a.started_at / 1000, 'unixepoch'),
-       'attempt ' || a.attempt,
-       printf('batch %d, %s%s', a.batch_id, ifnull(a.outcome, 'running'),
-              ifnull(': ' || substr(a.error, 1, 24), ''))
-  FROM dead_letters d JOIN attempts a ON a.batch_id = d.batch_id
-UNION ALL
-SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', died_at / 1000, 'unixepoch'), 'dead letter',
-       printf('%s after %d attempts%s', reason, attempts,
-              ifnull(': ' || substr(last_error, 1, 24), '')) FROM dead_letters
-UNION ALL
-SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', settled_at / 1000, 'unixepoch'), 'outcome',
-       state || ifnull(', ' || reason, '') FROM outcomes;
+WITH delivered (key, batch) AS (
+    SELECT key, batch FROM resident WHERE batch IS NOT NULL
+    UNION ALL
+    SELECT r.key, b.parent_id FROM resident r JOIN batches b ON b.id = r.batch
+     WHERE b.parent_id IS NOT NULL
+    UNION ALL
+    SELECT key, batch_id FROM dead_letters WHERE batch_id IS NOT NULL)
+SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), event, detail FROM (
+    SELECT key, enqueued_at AS at, 1 AS step, 'enqueued' AS event,
+           printf('item %d, %d bytes%s', id, length(payload),
+                  CASE tracked WHEN 1 THEN ', tracked' ELSE '' END) AS detail
+      FROM items
+    UNION ALL
+    SELECT key, enqueued_at, 1, 'enqueued',
+           printf('item %d, %d bytes%s', item_id, length(payload),
+                  CASE tracked WHEN 1 THEN ', tracked' ELSE '' END)
+      FROM dead_letters
+    UNION ALL
+    SELECT key, queued_at, 1, 'enqueued', printf('item %d', item_id) FROM outcomes o
+     WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.item_id = o.item_id)
+    UNION ALL
+    SELECT d.key, a.started_at, 2, 'attempt ' || a.attempt,
+           printf('batch %d, %s', a.batch_id, ifnull(a.outcome, 'running'))
+      FROM delivered d JOIN attempts a ON a.batch_id = d.batch
+    UNION ALL
+    SELECT d.key, a.finished_at, 3, 'error', substr(a.error, 1, 24)
+      FROM delivered d JOIN attempts a ON a.batch_id = d.batch WHERE a.error IS NOT NULL
+    UNION ALL
+    SELECT key, died_at, 4, 'dead letter', printf('%s after %d attempt%s', reason, attempts,
+                                                  CASE attempts WHEN 1 THEN '' ELSE 's' END)
+      FROM dead_letters
+    UNION ALL
+    SELECT key, died_at, 5, 'error', substr(last_error, 1, 24) FROM dead_letters
+     WHERE last_error IS NOT NULL
+    UNION ALL
+    SELECT key, settled_at, 6, 'outcome', state || ifnull(', ' || reason, '') FROM outcomes
+    UNION ALL
+    SELECT r.key, now, 7, 'now',
+           r.state || ifnull(', batch ' || r.batch, '')
+           || CASE WHEN b.state = 'leased' AND b.lease_expires_at > now
+                   THEN printf(', %ds left', (b.lease_expires_at - now + 999) / 1000)
+                   WHEN b.state = 'leased' THEN ', overdue'
+                   WHEN b.not_before > now
+                   THEN printf(', due in %ds', (b.not_before - now + 999) / 1000)
+                   WHEN b.state = 'waiting' THEN ', due' ELSE '' END
+      FROM queue_now, resident r LEFT JOIN batches b ON b.id = r.batch)
+ ORDER BY at, step;
 
 CREATE VIEW ledger (entered, "left", resident, difference) AS
 SELECT enqueued + redriven + edited,

@@ -168,6 +168,7 @@ Redriven Admin::redrive(const DeadFilter& filter) {
         const auto part = core_->operate({.operation = "redrive"}, [&](engine::Context& context) {
             return engine::redrive(context, query);
         });
+        const bool met_more = part.duplicates > total.duplicates;
         total.redriven += part.redriven;
         total.duplicates = part.duplicates;
         left -= part.redriven;
@@ -175,7 +176,7 @@ Redriven Admin::redrive(const DeadFilter& filter) {
             total.remaining = count_dead(filter) - part.duplicates;
             break;
         }
-        if (part.redriven == 0) break;
+        if (part.redriven == 0 && !met_more) break;
     }
     return total;
 }

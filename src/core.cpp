@@ -15,8 +15,24 @@ namespace headpond::detail {
 
 namespace {
 
-// The Core whose transact runs on this thread.
-thread_local const Core* lent = nullptr;
+// The Cores whose transact runs on this thread: one may lend its writer inside another's.
+struct Lend;
+thread_local const Lend* innermost = nullptr;
+struct Lend {
+    explicit Lend(const Core* lender) : core(lender), outer(innermost) { innermost = this; }
+    Lend(const Lend&) = delete;
+    Lend& operator=(const Lend&) = delete;
+    ~Lend() { innermost = outer; }
+    const Core* core;
+    const Lend* outer;
+};
+
+bool lent_here(const Core* core) {
+    for (const Lend* one = innermost; one != nullptr; one = one->outer) {
+        if (one->core == core) return true;
+    }
+    return false;
+}
 
 std::int64_t bytes_of(const std::string& path) {
     std::error_code error;
@@ -193,7 +209,7 @@ void Core::require_usable(std::string_view operation, bool after_close) const {
                     "anew in the child");
     }
     if (closed.load() && !after_close) throw Error(ErrorCode::closed, operation, path, "the queue was closed");
-    if (lent == this) {
+    if (lent_here(this)) {
         throw Error(ErrorCode::misuse, operation, path,
                     "called inside transact on its thread; allowed: the Transaction's own calls");
     }
@@ -276,10 +292,6 @@ void Core::transact(const std::function<void(store::Transaction&, engine::Effect
     try {
         writes_->run({.operation = "transact", .synced = true, .alone = true},
                      [&](store::Transaction& tx, bool /*synced*/) {
-                         struct Lend {
-                             explicit Lend(const Core* core) { lent = core; }
-                             ~Lend() { lent = nullptr; }
-                         };
                          effects = {};
                          const Lend lend(this);
                          fn(tx, effects);
@@ -316,7 +328,7 @@ void Core::drop_unsettled(const std::string& token) noexcept {
         engine::Effects effects;
         const Settlement settlement = dropped_settlement();
         const bool done =
-            lent != this &&
+            !lent_here(this) &&
             writes_->try_run({.operation = "drop", .synced = true},
                              [&](store::Transaction& tx, bool synced) {
                                  const auto settings = settings_for(tx);
@@ -397,6 +409,7 @@ CleanupReport Core::clean_up(bool force) {
                            turn_deadline());
         report.pages_freed += freed;
     }
+    log_health();
     return report;
 }
 
@@ -414,6 +427,17 @@ void Core::log(LogLevel level, std::string_view text) const {
         case LogLevel::warning: spdlog::warn(line); break;
         case LogLevel::error: spdlog::error(line); break;
     }
+}
+
+void Core::log_health() {
+    std::string line;
+    read("health", [&](store::Transaction& tx) {
+        const auto first = tx.survey(0, store::no_limit, 1);
+        const auto at = engine::read_clock(*clock_, tx.clock(), tx).now;
+        line = engine::health_line(tx.totals(), *settings_for(tx),
+                                   first.empty() ? 0 : at - first.front().enqueued_at);
+    });
+    log(LogLevel::info, line);
 }
 
 Options Core::options_in_force() {

@@ -57,15 +57,22 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
         run(call, [&](engine::Context& context) { answer.emplace(fn(context)); });
         return std::move(*answer);
     }
-    // The same inside transact: no commit of its own; effects are kept for it.
+    // The same inside transact: no commit of its own; effects are kept for it. A call that throws
+    // leaves nothing of itself, since the caller may catch and go on.
     template <class Fn>
     auto operate_inside(store::Transaction& tx, engine::Effects& effects, Fn fn) {
-        const auto settings = settings_for(tx);
-        engine::Context context(tx, *this, *settings, {});
-        auto answer = fn(context);
-        context.finish();
-        keep(effects, std::move(context.effects));
-        return answer;
+        using Answer = std::invoke_result_t<Fn, engine::Context&>;
+        std::optional<Answer> answer;
+        engine::Effects own;
+        tx.nested([&] {
+            const auto settings = settings_for(tx);
+            engine::Context context(tx, *this, *settings, {});
+            answer.emplace(fn(context));
+            context.finish();
+            own = std::move(context.effects);
+        });
+        keep(effects, std::move(own));
+        return std::move(*answer);
     }
     void read(std::string_view operation, const std::function<void(store::Transaction&)>& fn);
     void transact(const std::function<void(store::Transaction&, engine::Effects&)>& fn);
@@ -80,6 +87,8 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     // A batch dropped unsettled: nacked now if nothing is in the way, else with the next write.
     void drop_unsettled(const std::string& token) noexcept;
     void log(LogLevel level, std::string_view text) const;
+    // The line "Buffer health: ...".
+    void log_health();
     [[nodiscard]] Options options_in_force();
 
     const Options options;  // as given

@@ -19,11 +19,13 @@ struct Seen {
     engine::Settings settings;
     store::GateRow gate;
     store::Millis oldest = 0, now = 0;
+    std::int64_t log_bytes = 0;
     bool overdue = false;
 };
 
 Seen look(Core& core) {
     Seen seen;
+    seen.log_bytes = core.file_size().log_bytes;
     core.read("health", [&](store::Transaction& tx) {
         seen.settings = *core.settings_for(tx);
         seen.totals = tx.totals();
@@ -52,6 +54,12 @@ void judge(Health& health, const Seen& seen) {
         raise(health, warning, "over 80% full");
     }
     if (health.gate == "closed") raise(health, warning, "the gate is closed: " + seen.gate.reason);
+    if (seen.log_bytes > 2 * seen.settings.wal_bytes_max) {
+        raise(health, warning,
+              "the log has " + std::to_string(seen.log_bytes) +
+                  " bytes: a long reader, perhaps a shell left inside a transaction, keeps it from "
+                  "being checkpointed");
+    }
     if (seen.overdue) raise(health, warning, "a lease is past due");
     if (health.dead_letters > 0) {
         raise(health, warning, std::to_string(health.dead_letters) +
@@ -97,9 +105,6 @@ Health Queue::health() const {
     return health;
 }
 
-void Queue::log_health() const {
-    const Seen seen = look(*core_);
-    core_->log(LogLevel::info, engine::health_line(seen.totals, seen.settings, seen.oldest));
-}
+void Queue::log_health() const { core_->log_health(); }
 
 }  // namespace headpond

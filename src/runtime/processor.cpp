@@ -30,6 +30,7 @@ struct ProcessorState {
                   const std::stop_token& handler_stop);
     void work(const std::stop_token& stop);
     void extend_leases(const std::stop_token& stop);
+    void say_why_drained();
     bool survive(const Error& error, const std::stop_token& stop, Ms& pause);
     void end();
 
@@ -181,7 +182,10 @@ void ProcessorState::work(const std::stop_token& stop) {
                                        .wait = last ? Ms{0} : slice};
             const RunReport report = run(request, stop, {});
             pause = Ms{50};
-            if (last && !report.processed) break;
+            if (last && !report.processed) {
+                say_why_drained();
+                break;
+            }
         } catch (const Error& error) {
             if (survive(error, stop, pause)) continue;
             const std::lock_guard lock(mutex);
@@ -194,6 +198,13 @@ void ProcessorState::work(const std::stop_token& stop) {
         }
     }
     end();
+}
+
+// A closed gate ends a drain early (rule 17).
+void ProcessorState::say_why_drained() {
+    const Gate gate = Admin(queue).gate();
+    if (gate.state != "closed") return;
+    Core::of(queue)->log(LogLevel::warning, "Drain ended: the gate is closed: " + gate.reason);
 }
 
 void ProcessorState::end() {

@@ -16,6 +16,10 @@ namespace {
 using nlohmann::json;
 using Fields = std::map<std::string, json>;
 
+std::string kind_of(const json& value) {
+    return value.is_null() ? "null" : std::string("a ") + value.type_name();
+}
+
 // Takes one object of plain values and stops at the first nested one: no line can make a deep tree.
 class FlatObject : public nlohmann::json_sax<json> {
   public:
@@ -50,12 +54,13 @@ class FlatObject : public nlohmann::json_sax<json> {
 
   private:
     bool put(json value) {
-        if (!open_) return fail(value.type_name());
+        if (!open_) return fail(kind_of(value));
         fields[name_] = std::move(value);
         return true;
     }
     bool fail(const std::string& what) {
-        wrong = open_ ? shown(name_) + " is " + what : "this is " + what;
+        wrong = open_ ? shown(name_) + " is " + what + "; allowed: no nested values"
+                      : "this is " + what;
         return false;
     }
     std::string name_;
@@ -101,7 +106,7 @@ class Reader {
         throw LineError(says ? wrong : wrong + "; allowed: an object " + allowed_);
     }
     [[noreturn]] void fail(const std::string& name, const json& value, const char* wanted) const {
-        fail(name + " is a " + value.type_name() + "; allowed: " + wanted);
+        fail(name + " is " + kind_of(value) + "; allowed: " + wanted);
     }
 
   private:

@@ -366,6 +366,12 @@ std::vector<int> prepare_existing(const PrepareOrder& order) {
                             "; allowed: run `headpond migrate` first");
         }
     }
+    if (finish && order.migrate == Migrate::require_newest) {
+        // Finishing it would show an empty queue where a copy lost its log.
+        throw Error(ErrorCode::io, "open", order.path,
+                    "the file has no tables yet (its creation was cut off, or it is a copy without "
+                    "its -wal); allowed: an existing queue");
+    }
     std::vector<int> applied;
     order.with_turn([&] {
         if (finish) found(*database, order.path);

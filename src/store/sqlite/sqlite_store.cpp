@@ -26,7 +26,13 @@ int on_wal(void* frames, sqlite3* /*database*/, const char* /*schema*/, int coun
 }
 
 // Turns a COMMIT that is not ours into a rollback.
-int on_commit(void* allowed) { return *static_cast<bool*>(allowed) ? 0 : 1; }
+int on_commit(void* state) {
+    auto& commits = *static_cast<CommitGuard*>(state);
+    commits.refused |= !commits.allowed;
+    return commits.allowed ? 0 : 1;
+}
+
+void on_rollback(void* state) { static_cast<CommitGuard*>(state)->rolled_back = true; }
 
 void queue_julianday(sqlite3_context* context, int /*count*/, sqlite3_value** /*values*/) {
     sqlite3_result_double(context, *static_cast<double*>(sqlite3_user_data(context)));
@@ -57,7 +63,8 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         writer_->exec(order_.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         synchronous_full_ = order_.power_loss;
         sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
-        sqlite3_commit_hook(writer_->getHandle(), on_commit, &may_commit_);
+        sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
+        sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
         transaction_ =
             std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
@@ -69,32 +76,43 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
 
 SqliteStore::~SqliteStore() = default;
 
+void SqliteStore::refuse_if_unknown(std::string_view operation) const {
+    if (!outcome_unknown_) return;
+    throw Error(ErrorCode::outcome_unknown, operation, order_.path,
+                "an earlier sync failed; reopen the queue to learn what is on the disk");
+}
+
 void SqliteStore::begin(std::string_view operation, bool synced) {
-    if (outcome_unknown_) {
-        throw Error(ErrorCode::outcome_unknown, operation, order_.path,
-                    "an earlier sync failed; reopen the queue to learn what is on the disk");
-    }
+    refuse_if_unknown(operation);
     // SQLite refuses to change it inside a transaction.
     if (order_.power_loss && synced != synchronous_full_) {
         Run((*writer_statements_)[synced ? Sql::sync_full : Sql::sync_normal]).step();
         synchronous_full_ = synced;
     }
     Run((*writer_statements_)[Sql::begin]).step();
+    commits_ = {};
 }
 
 void SqliteStore::commit(std::string_view operation) {
-    if (sqlite3_get_autocommit(writer_->getHandle()) != 0) throw WholeRollback{};
-    may_commit_ = true;
+    const bool open = sqlite3_get_autocommit(writer_->getHandle()) == 0;
+    // SQLite itself may have rolled back (a full disk); a guest that ended the transaction and began
+    // another must not have its second half committed.
+    if (!open && !commits_.refused) throw WholeRollback{};
+    if (commits_.refused || commits_.rolled_back) {
+        throw Error(ErrorCode::misuse, operation, order_.path,
+                    "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
+    }
+    commits_.allowed = true;
     try {
         Run((*writer_statements_)[Sql::commit]).step();
     } catch (const SQLite::Exception& failure) {
-        may_commit_ = false;
+        commits_.allowed = false;
         const Error error = translate(failure.getExtendedErrorCode(), failure.what(), operation,
                                       order_.path, true);
-        outcome_unknown_ |= error.code() == ErrorCode::outcome_unknown;
+        if (error.code() == ErrorCode::outcome_unknown) outcome_unknown_ = true;
         throw error;
     }
-    may_commit_ = false;
+    commits_.allowed = false;
 }
 
 void SqliteStore::rollback() noexcept {
@@ -136,6 +154,7 @@ void SqliteStore::open_reader() {
 
 void SqliteStore::read(std::string_view operation,
                        const std::function<void(Transaction&)>& fn) {
+    refuse_if_unknown(operation);
     const std::lock_guard lock(reader_mutex_);
     try {
         if (!reader_) open_reader();

@@ -5,6 +5,7 @@
 #include "store/sqlite/transaction.h"
 #include "store/store.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +18,13 @@ namespace headpond::store::sqlite {
 
 // write, relieve, shrink and set_log_reserve: by one thread at a time. read, size, view, check,
 // backup: from any thread.
+// Guests have the writer, but may not end its transaction.
+struct CommitGuard {
+    bool allowed = false;      // this COMMIT is ours
+    bool refused = false;      // one was not
+    bool rolled_back = false;  // since our BEGIN
+};
+
 class SqliteStore final : public Store {
   public:
     explicit SqliteStore(OpenOrder order);
@@ -38,6 +46,7 @@ class SqliteStore final : public Store {
     void check_guest(Transaction& transaction) override;
 
   private:
+    void refuse_if_unknown(std::string_view operation) const;
     void begin(std::string_view operation, bool synced);
     void commit(std::string_view operation);
     void rollback() noexcept;
@@ -52,8 +61,8 @@ class SqliteStore final : public Store {
     std::unique_ptr<SQLite::Database> guard_;
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
-    bool may_commit_ = false;    // read by the commit hook: guests can't commit
-    bool outcome_unknown_ = false;
+    CommitGuard commits_;  // written by the commit and rollback hooks
+    std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
     std::int64_t log_frames_ = 0;       // in the WAL after our last commit
     std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
 

@@ -501,13 +501,19 @@ void SqliteTransaction::index_keys(bool unique) {
 void SqliteTransaction::nested(const std::function<void()>& fn) {
     sqlite3* handle = database_.getHandle();
     Run(sql_[Sql::savepoint]).step();
-    try {
-        fn();
-    } catch (...) {
+    const auto undo = [&] {
         // SQLite has rolled everything back where no transaction is open any more.
         if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
         Run(sql_[Sql::rollback_to]).step();
         Run(sql_[Sql::release]).step();
+    };
+    try {
+        fn();
+    } catch (const SQLite::Exception& failure) {  // whoever catches it knows no SQLiteCpp
+        undo();
+        throw translate(failure.getExtendedErrorCode(), failure.what(), "write", path_);
+    } catch (...) {
+        undo();
         throw;
     }
     if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
