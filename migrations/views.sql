@@ -203,7 +203,8 @@ SELECT ifnull(substr(error, 1, 24), ''), outcome, count(*),
 -- All that is known of a key, oldest first: where key = '...'. Of a split batch's items the attempts
 -- of the parent count too.
 CREATE VIEW trail (key, at, event, detail) AS
-WITH delivered (key, batch) AS (
+-- Not materialized: the key then goes to its index.
+WITH delivered (key, batch) AS NOT MATERIALIZED (
     SELECT key, batch FROM resident WHERE batch IS NOT NULL
     UNION ALL
     SELECT r.key, b.parent_id FROM resident r JOIN batches b ON b.id = r.batch
@@ -224,23 +225,24 @@ SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), event, detai
     SELECT key, queued_at, 1, 'enqueued', printf('item %d', item_id) FROM outcomes o
      WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.item_id = o.item_id)
     UNION ALL
-    SELECT d.key, a.started_at, 2, 'attempt ' || a.attempt,
+    -- Where an attempt ends in the millisecond that begins the next, its error comes first.
+    SELECT d.key, a.started_at, 2 * a.attempt, 'attempt ' || a.attempt,
            printf('batch %d, %s', a.batch_id, ifnull(a.outcome, 'running'))
       FROM delivered d JOIN attempts a ON a.batch_id = d.batch
     UNION ALL
-    SELECT d.key, a.finished_at, 3, 'error', substr(a.error, 1, 24)
+    SELECT d.key, a.finished_at, 2 * a.attempt + 1, 'error', substr(a.error, 1, 24)
       FROM delivered d JOIN attempts a ON a.batch_id = d.batch WHERE a.error IS NOT NULL
     UNION ALL
-    SELECT key, died_at, 4, 'dead letter', printf('%s after %d attempt%s', reason, attempts,
+    SELECT key, died_at, 1000001, 'dead letter', printf('%s after %d attempt%s', reason, attempts,
                                                   CASE attempts WHEN 1 THEN '' ELSE 's' END)
       FROM dead_letters
     UNION ALL
-    SELECT key, died_at, 5, 'error', substr(last_error, 1, 24) FROM dead_letters
+    SELECT key, died_at, 1000002, 'error', substr(last_error, 1, 24) FROM dead_letters
      WHERE last_error IS NOT NULL
     UNION ALL
-    SELECT key, settled_at, 6, 'outcome', state || ifnull(', ' || reason, '') FROM outcomes
+    SELECT key, settled_at, 1000003, 'outcome', state || ifnull(', ' || reason, '') FROM outcomes
     UNION ALL
-    SELECT r.key, now, 7, 'now',
+    SELECT r.key, now, 1000004, 'now',
            r.state || ifnull(', batch ' || r.batch, '')
            || CASE WHEN b.state = 'leased' AND b.lease_expires_at > now
                    THEN printf(', %ds left', (b.lease_expires_at - now + 999) / 1000)
