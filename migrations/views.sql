@@ -213,12 +213,12 @@ WITH delivered (key, batch) AS NOT MATERIALIZED (
     SELECT key, batch_id FROM dead_letters WHERE batch_id IS NOT NULL)
 SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), event, detail FROM (
     SELECT key, enqueued_at AS at, 1 AS step, 'enqueued' AS event,
-           printf('item %d, %d bytes%s', id, length(payload),
+           printf('item %d, %d B%s', id, length(payload),
                   CASE tracked WHEN 1 THEN ', tracked' ELSE '' END) AS detail
       FROM items
     UNION ALL
     SELECT key, enqueued_at, 1, 'enqueued',
-           printf('item %d, %d bytes%s', item_id, length(payload),
+           printf('item %d, %d B%s', item_id, length(payload),
                   CASE tracked WHEN 1 THEN ', tracked' ELSE '' END)
       FROM dead_letters
     UNION ALL
@@ -248,7 +248,7 @@ SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), event, detai
                    THEN printf(', %ds left', (b.lease_expires_at - now + 999) / 1000)
                    WHEN b.state = 'leased' THEN ', overdue'
                    WHEN b.not_before > now
-                   THEN printf(', due in %ds', (b.not_before - now + 999) / 1000)
+                   THEN printf(', in %ds', (b.not_before - now + 999) / 1000)
                    WHEN b.state = 'waiting' THEN ', due' ELSE '' END
       FROM queue_now, resident r LEFT JOIN batches b ON b.id = r.batch)
  ORDER BY at, step;

@@ -164,7 +164,13 @@ void Core::write_settings(store::Transaction& tx, store::Millis now, bool create
 }
 
 Core::~Core() {
-    if (owner_id_ != 0 && fork_generation_ == platform::fork_generation()) leave();
+    if (fork_generation_ != platform::fork_generation()) {
+        // SQLite's connections must not be touched in a forked child, not even to close them.
+        (void)writes_.release();
+        (void)store_.release();
+        return;
+    }
+    if (owner_id_ != 0) leave();
 }
 
 void Core::leave() noexcept {
@@ -356,11 +362,21 @@ void Core::nack_dropped() {
         tokens.swap(dropped_);
     }
     const Settlement settlement = dropped_settlement();
-    for (const std::string& token : tokens) {
+    while (!tokens.empty()) {
         engine::Effects effects;
-        attempt({.operation = "drop"}, {},
-                [&](engine::Context& context) { (void)engine::settle(context, token, settlement); },
-                effects);
+        try {
+            attempt({.operation = "drop"}, {},
+                    [&](engine::Context& context) {
+                        (void)engine::settle(context, tokens.back(), settlement);
+                    },
+                    effects);
+        } catch (const Error&) {
+            // The caller's own write meets the same trouble and reports it; these wait on.
+            const std::lock_guard lock(mutex_);
+            dropped_.insert(dropped_.end(), tokens.begin(), tokens.end());
+            return;
+        }
+        tokens.pop_back();
         after_commit(effects);
     }
 }

@@ -61,10 +61,16 @@ void Queue::close() noexcept {
 namespace {
 
 engine::Admitted enqueue_once(Core& core, std::span<const NewItem> items, bool may_block) {
-    return core.operate({.operation = "enqueue"}, [&](engine::Context& context) {
-        const bool blocks = may_block && context.settings.overflow_policy() == Overflow::block;
-        return engine::enqueue(context, items, blocks);
-    });
+    try {
+        return core.operate({.operation = "enqueue"}, [&](engine::Context& context) {
+            const bool blocks = may_block && context.settings.overflow_policy() == Overflow::block;
+            return engine::enqueue(context, items, blocks);
+        });
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::disk_full) throw;
+        // The look at the free space was too hopeful; nothing was stored or evicted.
+        return {.answers = std::vector(items.size(), Enqueued::no_room)};
+    }
 }
 
 }  // namespace
@@ -141,7 +147,8 @@ std::optional<Batch> lease_once(const std::shared_ptr<Core>& core, const engine:
         {.operation = "lease", .synced = false, .drains = true},
         [&](engine::Context& context) { return engine::lease(context, order); });
     if (!answer.batch) {
-        if (order.flush) core->flush = false;
+        // A flush that met a closed gate is still owed.
+        if (order.flush && !answer.gate_closed) core->flush = false;
         return std::nullopt;
     }
     auto state = std::make_unique<detail::BatchState>();

@@ -98,7 +98,7 @@ struct CheckReport {
     }
 };
 
-// Thread-safe; shares the Queue's core and may outlive the Queue object. Throws as Queue.
+// Thread-safe. Throws as Queue; closed once the Queue it was made from is closed.
 class HEADPOND_API Admin {
   public:
     explicit Admin(Queue& queue);

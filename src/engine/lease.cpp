@@ -38,8 +38,10 @@ class Leasing {
     LeaseAnswer run() {
         recover(context_, recover_limit);
         gate_ = gate_at(context_.tx.gate(), context_.now);
-        if (gate_.state == GateRow::State::closed || trial_is_running(context_.tx, gate_)) return {};
         LeaseAnswer answer;
+        answer.gate_closed =
+            gate_.state == GateRow::State::closed || trial_is_running(context_.tx, gate_);
+        if (answer.gate_closed) return answer;
         if (!take_waiting(answer) && !cut(answer)) return {};
         if (gate_.state == GateRow::State::half_open) {
             gate_.trial_batch_id = answer.batch->id;

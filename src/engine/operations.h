@@ -42,6 +42,7 @@ struct LeaseAnswer {
     std::optional<store::BatchRow> batch;  // empty: nothing to lease
     std::vector<Item> items;
     std::int64_t attempts_max = 0;
+    bool gate_closed = false;  // the gate, or a trial on its way, stopped it before it looked
 };
 [[nodiscard]] LeaseAnswer lease(Context& context, const LeaseOrder& order);
 

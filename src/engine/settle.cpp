@@ -120,8 +120,8 @@ class Settling {
         : context_(context), batch_(std::move(batch)), settlement_(settlement) {}
 
     Settled run() {
-        // Payloads are needed only for what will be buried.
-        const bool bury = !settlement_.rejected.empty() || ends_attempts();
+        // Payloads are needed only for what will be buried here; give_up loads its own.
+        const bool bury = !settlement_.rejected.empty();
         rows_ = bury ? context_.tx.load(batch_.first_id, batch_.last_id, store::no_limit,
                                         store::no_limit)
                      : context_.tx.survey(batch_.first_id, batch_.last_id, store::no_limit);
@@ -140,10 +140,6 @@ class Settling {
     }
 
   private:
-    [[nodiscard]] bool ends_attempts() const {
-        const bool fails = settlement_.rest == Rest::nack || settlement_.rest == Rest::split;
-        return fails && exhausted(batch_, context_.settings);
-    }
     [[nodiscard]] bool something_settled() const { return answer_.acked + answer_.rejected > 0; }
 
     void settle_rest() {

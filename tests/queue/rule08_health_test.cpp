@@ -119,7 +119,7 @@ TEST_F(Rule08Health, LeasesPastDueAreTold) {
     const auto held = queue.lease({.lease_time = Ms{1'000}});
     EXPECT_EQ(rows(queue)["leased"].note, "");
     clock->advance(Ms{1'000});
-    EXPECT_EQ(rows(queue)["leased"].note, "1 batch past due");
+    EXPECT_EQ(rows(queue)["leased"].note, "1 batch, 1 past due");
     EXPECT_EQ(queue.health().level, HealthLevel::warning);
     expect_sound(queue);
 }

@@ -6,7 +6,9 @@
 #include "support/raw_database.h"
 #include "support/store_errors.h"
 
+#include <SQLiteCpp/Database.h>
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include <chrono>
 #include <cstdio>
@@ -20,6 +22,7 @@ namespace headpond::test {
 namespace {
 
 using std::chrono::steady_clock;
+using ::testing::ElementsAre;
 
 // 2026-11-24T08:42:57Z
 constexpr WallTime start{Ms{1'795'509'777'000}};
@@ -57,6 +60,12 @@ class ViewsTest : public QueueTest {
 
     std::optional<Batch> lease(std::int64_t items, Ms lease_time, bool detached = false) {
         return queue->lease({.items_max = items, .lease_time = lease_time, .detached = detached});
+    }
+    std::vector<std::string> row_of(const std::string& metric) {
+        for (auto& row : Admin(*queue).view("health").rows) {
+            if (row[0] == metric) return row;
+        }
+        return {};
     }
     void seconds(int count) { clock->advance(Ms{1000 * count}); }
 
@@ -222,6 +231,135 @@ TEST_F(ViewsTest, AKeyHasATrailInOrder) {
         expect_narrow(key, box);
         expect_golden(std::string("trail-") + key + ".box", box);
     }
+}
+
+// --- one by one -----------------------------------------------------------------------------------
+
+TEST_F(ViewsTest, AGateUntilReopenedSaysSo) {
+    put(*queue, {"a", "b"});
+    (void)lease(1, Ms{60'000})->nack("boom");
+    Admin(*queue).pause(std::nullopt, "quota", "ops");
+    const Table stuck = Admin(*queue).view("stuck");
+    ASSERT_EQ(stuck.rows.size(), 2U);
+    EXPECT_THAT(stuck.rows[0], ElementsAre("1", "1", "gate closed", "when reopened", "boom"));
+    EXPECT_THAT(stuck.rows[1], ElementsAre("", "1", "gate closed", "when reopened", "quota"));
+    EXPECT_THAT(row_of("gate"), ElementsAre("gate", "closed", "reopen", "quota"));
+}
+
+TEST_F(ViewsTest, AGateOnTrialLetsNothingElseThrough) {
+    put(*queue, {"a", "b", "c"});
+    Settlement later;
+    later.delay = Ms{0};
+    (void)lease(1, Ms{60'000})->settle(later);
+    Admin(*queue).pause(Ms{10'000}, "rate limit", "ops");
+    seconds(11);
+    EXPECT_THAT(Admin(*queue).view("stuck").rows, ::testing::IsEmpty());
+    EXPECT_THAT(row_of("gate"), ElementsAre("gate", "closed", "now", "rate limit"));
+    auto trial = lease(1, Ms{60'000});
+    ASSERT_TRUE(trial);
+    ASSERT_FALSE(lease(1, Ms{60'000}));
+    const Table stuck = Admin(*queue).view("stuck");
+    ASSERT_EQ(stuck.rows.size(), 2U);
+    EXPECT_THAT(stuck.rows[0], ElementsAre("1", "1", "lease running", "in 60s", ""));
+    EXPECT_THAT(stuck.rows[1],
+                ElementsAre("", "2", "gate closed", "after trial", "rate limit"));
+    (void)trial->ack();
+    EXPECT_THAT(Admin(*queue).view("stuck").rows, ::testing::IsEmpty());
+}
+
+TEST_F(ViewsTest, WhatIsDueAndReadyIsNotStuck) {
+    put(*queue, {"a", "b"});
+    Settlement now;
+    now.delay = Ms{0};
+    (void)lease(1, Ms{60'000})->settle(now);
+    EXPECT_THAT(Admin(*queue).view("stuck").rows, ::testing::IsEmpty());
+    EXPECT_THAT(row_of("waiting"), ElementsAre("waiting", "1", "", "next batch is due"));
+}
+
+TEST_F(ViewsTest, ALongLabelKeepsThePid) {
+    put(*queue, {"a", "b", "c", "d"});
+    const std::vector<std::pair<std::string, std::string>> names{
+        {"headpond-ingest[1234567]@production-web-03", "headpond[1234567]"},
+        {"a[1]@a-host-with-a-long-name", "a[1]"},
+        {"no brackets at all, but long", "no brackets at al"},
+        {"ingest[4211]@web1", "ingest[4211]@web1"},
+    };
+    for (const auto& [label, shown] : names) {
+        held.push_back(std::move(*lease(1, Ms{60'000})));
+        RawDatabase(dir / "queue.db").exec("UPDATE owners SET label = '" + label + "'");
+        EXPECT_EQ(Admin(*queue).view("leases").rows.back()[3], shown);
+    }
+    RawDatabase(dir / "queue.db").exec("DELETE FROM owners");
+    EXPECT_EQ(Admin(*queue).view("leases").rows.back()[3], "gone");
+}
+
+TEST_F(ViewsTest, LargeNumbersFitToo) {
+    make_trouble();
+    {
+        RawDatabase raw(dir / "queue.db");
+        raw.exec("UPDATE batches SET id = id + 1234560, bytes = 67108864,"
+                 "  last_error = 'the answer was cut off in the middle of an item';"
+                 "UPDATE owners SET label = 'headpond-ingest[1234567]@production-web-03';"
+                 "UPDATE attempts SET batch_id = batch_id + 1234560, items = 10000,"
+                 "  error = 'the answer was cut off in the middle of an item';"
+                 "UPDATE dead_letters SET batch_id = batch_id + 1234560,"
+                 "  died_at = died_at - 604800000, last_error = 'a b c d e f g h i j k l m n o';"
+                 "UPDATE totals SET enqueued = 98765432, acked = 98765418, bytes = 67108864,"
+                 "  attempts = 1234567, failed_batches = 1234567, db_bytes = 4294967296,"
+                 "  wal_bytes = 4294967296, last_cleanup_at = 0");
+    }
+    for (const std::string& view : store::sqlite::view_names()) {
+        const std::string sql = "select * from " + view;
+        expect_narrow(view + " -box", shell("-box", sql));
+        expect_narrow(view + " plain", shell("-list -header", sql));
+    }
+}
+
+TEST_F(ViewsTest, ANewQueueHasQuietViews) {
+    for (const char* view : {"leases", "stuck", "resident", "ready", "dead", "errors", "trail",
+                             "range_faults"}) {
+        EXPECT_THAT(Admin(*queue).view(view).rows, ::testing::IsEmpty()) << view;
+    }
+    EXPECT_THAT(row_of("leased"), ElementsAre("leased", "0", "", ""));
+    EXPECT_THAT(row_of("waiting"), ElementsAre("waiting", "0", "", ""));
+    EXPECT_THAT(row_of("gate"), ElementsAre("gate", "open", "", ""));
+    EXPECT_THAT(row_of("skew_s"), ::testing::IsEmpty());
+}
+
+TEST_F(ViewsTest, TheSkewShowsFromFiveSecondsOn) {
+    clock->step_wall(Ms{4'000});
+    put(*queue, {"a"});
+    EXPECT_THAT(row_of("skew_s"), ::testing::IsEmpty());
+    clock->step_wall(Ms{-3'600'000});
+    put(*queue, {"b"});
+    EXPECT_THAT(row_of("skew_s"), ElementsAre("skew_s", "-3596", "5", "wall minus queue clock"));
+    EXPECT_THAT(row_of("age_max_s")[1], "0") << "ages are by the queue clock";
+}
+
+// --- their cost -----------------------------------------------------------------------------------
+
+// Steps of SQLite's machine: no clock, no noise.
+int steps(const std::filesystem::path& path, const char* sql) {
+    SQLite::Database database(path.string(), SQLite::OPEN_READONLY);
+    sqlite3_stmt* statement = nullptr;
+    EXPECT_EQ(sqlite3_prepare_v2(database.getHandle(), sql, -1, &statement, nullptr), SQLITE_OK);
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+    }
+    const int count = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 0);
+    sqlite3_finalize(statement);
+    return count;
+}
+
+TEST_F(ViewsTest, HealthAndATrailCostTheSameWhateverTheBacklog) {
+    put(*queue, {"a", "b"});
+    const auto file = dir / "queue.db";
+    const int health = steps(file, "SELECT * FROM health");
+    const int trail = steps(file, "SELECT * FROM trail WHERE key = 'b'");
+    RawDatabase(file).exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
+             "INSERT INTO items (key, payload, enqueued_at) "
+             "SELECT 'k' || i, x'00', 1795509777000 FROM n");
+    EXPECT_LT(steps(file, "SELECT * FROM health"), health + 100);
+    EXPECT_LT(steps(file, "SELECT * FROM trail WHERE key = 'b'"), trail + 100);
 }
 
 }  // namespace

@@ -88,10 +88,13 @@ FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t l
 }
 
 void found(SQLite::Database& database, const std::string& path) {
-    // auto_vacuum counts only before the first page is written, and WAL mode only after it.
+    // auto_vacuum counts only before the first page is written, and WAL mode only after it. On an
+    // empty file the pragma writes that page itself: in one transaction with application_id, so that
+    // a file is never anybody's, whenever this process is killed. (BEGIN IMMEDIATE would write it
+    // before the pragma is heard; the turn keeps others out.)
     if (query_integer(database, "PRAGMA application_id") == 0) {
-        database.exec("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; BEGIN IMMEDIATE");
-        database.exec("PRAGMA application_id=" + std::to_string(application_id) + "; COMMIT");
+        database.exec("PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
+                      "PRAGMA application_id=" + std::to_string(application_id) + "; COMMIT");
     }
     if (query_integer(database, "PRAGMA auto_vacuum") != 2 ||
         query_integer(database, "PRAGMA page_size") != page_bytes) {
@@ -338,13 +341,15 @@ std::vector<MigrationState> migration_states(const std::string& path, FileKind k
 
 namespace {
 
-// A creation that was cut off has our application_id and no table yet. The log is read here for the
-// first time: a foreign one that lies beside our file would show another database.
+// A creation that was cut off has our application_id and no table yet, or nothing once SQLite has
+// rolled back its first page. The log is read here for the first time: a foreign one that lies beside
+// our file would show another database.
 bool unfinished(SQLite::Database& database, const std::string& path) {
-    if (query_integer(database, "PRAGMA application_id") != application_id) {
-        throw not_a_queue(path, "the file and its -wal do not belong together");
+    if (query_integer(database, "PRAGMA application_id") == application_id) {
+        return schema_version(database) == 0;
     }
-    return schema_version(database) == 0;
+    if (query_integer(database, "PRAGMA page_count") == 0) return true;
+    throw not_a_queue(path, "the file and its -wal do not belong together");
 }
 
 std::vector<int> prepare_existing(const PrepareOrder& order) {

@@ -16,8 +16,6 @@
 
 namespace headpond::store::sqlite {
 
-// write, relieve, shrink and set_log_reserve: by one thread at a time. read, size, view, check,
-// backup: from any thread.
 // Guests have the writer, but may not end its transaction.
 struct CommitGuard {
     bool allowed = false;      // this COMMIT is ours
@@ -25,6 +23,8 @@ struct CommitGuard {
     bool rolled_back = false;  // since our BEGIN
 };
 
+// write, relieve, shrink and set_log_reserve: by one thread at a time. read, size, view, check,
+// backup: from any thread.
 class SqliteStore final : public Store {
   public:
     explicit SqliteStore(OpenOrder order);
