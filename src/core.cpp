@@ -3,13 +3,11 @@
 #include "option_table.h"
 #include "platform/files.h"
 #include "platform/system.h"
-#include "store/sqlite/open.h"
 
 #include <headpond/error.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace headpond::detail {
 
@@ -34,162 +32,7 @@ bool lent_here(const Core* core) {
     return false;
 }
 
-std::int64_t bytes_of(const std::string& path) {
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(path, error);
-    return error ? 0 : static_cast<std::int64_t>(bytes);
-}
-
 }  // namespace
-
-// --- opening --------------------------------------------------------------------------------------
-
-Core::Core(Options given)
-    : options(std::move(given)),
-      clock_(options.clock ? options.clock : system_clock()),
-      random_(options.random ? options.random : system_random()),
-      label_(options.label.empty() ? platform::process_label() : options.label),
-      fork_generation_(platform::fork_generation()) {}
-
-std::shared_ptr<Core> Core::open(Options options) {
-    check_options(options);
-    auto core = std::make_shared<Core>(std::move(options));
-    core->prepare_file();
-    core->register_owner();
-    for (const auto& line : core->opening_lines_) core->log(line.level, line.text);
-    return core;
-}
-
-void Core::prepare_file() {
-    using store::sqlite::FileKind;
-    path = platform::resolve_database(options.path);
-    platform::require_local(path);
-    const auto facts = platform::look_at(path);
-    const FileKind kind = store::sqlite::identify(path, facts.bytes, bytes_of(path + "-wal"));
-    if (kind != FileKind::queue && options.migrate == Migrate::require_newest) {
-        throw Error(ErrorCode::io, "open", path,
-                    kind == FileKind::missing ? "there is no such file; allowed: an existing queue"
-                                              : "the file is empty; allowed: an existing queue");
-    }
-    constexpr unsigned private_mode = 0600;
-    side_ = std::make_unique<platform::SideFile>(
-        path, facts.exists ? facts.mode & 0666U : private_mode, facts.exists ? facts.owner : geteuid(),
-        facts.exists ? facts.group : getegid());
-    store::sqlite::prepare({.path = path,
-                            .kind = kind,
-                            .migrate = options.migrate,
-                            .at = clock_->wall().time_since_epoch().count(),
-                            .create = [this] { platform::create_private(path); },
-                            .with_turn = [this](const auto& fn) { with_turn(fn); }});
-    store_ = store::sqlite::open(
-        {.path = path, .power_loss = options.durability == Durability::power_loss});
-    writes_ = std::make_unique<runtime::WriteQueue>(
-        *store_, *side_, options.durability == Durability::power_loss,
-        [this] { store_->relieve(log_bytes_max_.load()); });
-    waiting_ = std::make_unique<runtime::Waiting>(side_->path());
-}
-
-// Of several processes one creates, and the others find a queue.
-void Core::with_turn(const std::function<void()>& fn) {
-    if (!side_->take_turn(turn_deadline())) {
-        throw Error(ErrorCode::busy, "open", path,
-                    "another process holds the write turn; allowed: to wait (turn_timeout)");
-    }
-    struct End {
-        platform::SideFile& side;
-        ~End() { side.end_turn(); }
-    };
-    const End end{*side_};
-    fn();
-}
-
-void Core::register_owner() {
-    bool created = false;
-    runtime::WriteQueue::Order order{.operation = "open", .synced = true, .alone = true};
-    writes_->run(
-        order,
-        [&](store::Transaction& tx, bool /*synced*/) {
-            opening_lines_.clear();
-            const auto row = tx.clock();
-            const auto instant = engine::read_clock(*clock_, row, tx);
-            auto totals = tx.totals();
-            created = totals.age_base == 0;
-            write_settings(tx, instant.now, created);
-            if (created) {
-                tx.set_age_base(instant.now, 0);
-                tx.set_last_cleanup(instant.now);
-            }
-            if (instant.anchor) tx.set_clock(*instant.anchor);
-            const auto size = store_->size();
-            tx.set_sample(size.db_bytes, size.log_bytes, instant.now);
-            owner_id_ = tx.add_owner({.id = 0,
-                                      .label = label_,
-                                      .opened_at = instant.now,
-                                      .lock_inode = static_cast<std::int64_t>(side_->inode())});
-            // Before the row can be seen: who reads it must find the lock.
-            side_->lock_owner(owner_id_);
-            clock_offset_ = instant.anchor ? instant.anchor->offset : row.offset;
-        },
-        turn_deadline());
-    std::shared_ptr<const engine::Settings> settings;
-    read("open", [&](store::Transaction& tx) {
-        settings = settings_for(tx);
-        cleanup_due_at_ = tx.totals().last_cleanup_at + settings->cleanup_interval;
-    });
-    writes_->with_turn(
-        "open",
-        [&] { store_->set_log_reserve(settings->wal_reserve(), settings->wal_bytes_max); },
-        turn_deadline());
-}
-
-// In a new file the defaults; else what Options sets, each change logged.
-void Core::write_settings(store::Transaction& tx, store::Millis now, bool created) {
-    const auto rows = tx.settings();
-    for (const OptionRow& row : option_table()) {
-        if (!row.in_file()) continue;
-        const auto given = get_option(options, row);
-        const auto it = std::find_if(rows.begin(), rows.end(),
-                                     [&](const auto& one) { return one.name == row.name; });
-        if (it == rows.end()) {
-            tx.set_setting(row.setting_row(given.value_or(row.initial), now, label_));
-        } else if (given && row.format(*given) != it->value) {
-            tx.set_setting(row.setting_row(*given, std::max(now, it->changed_at + 1), label_));
-            opening_lines_.push_back({LogLevel::info, "Setting " + std::string(row.name) + ": " +
-                                                          it->value + " -> " + row.format(*given)});
-        }
-    }
-    const auto settings = read_settings(tx.settings());
-    tx.index_keys(static_cast<Keys>(settings.keys) == Keys::unique);
-    if (created) opening_lines_.push_back({LogLevel::info, "Created queue " + path});
-}
-
-Core::~Core() {
-    if (fork_generation_ != platform::fork_generation()) {
-        // SQLite's connections must not be touched in a forked child, not even to close them.
-        (void)writes_.release();
-        (void)store_.release();
-        return;
-    }
-    if (owner_id_ != 0) leave();
-}
-
-void Core::leave() noexcept {
-    try {
-        nack_dropped();
-        const auto soon = std::chrono::steady_clock::now() +
-                          std::min<std::chrono::milliseconds>(options.turn_timeout, Ms{1000});
-        writes_->run({.operation = "close", .synced = false, .alone = true},
-                     [&](store::Transaction& tx, bool /*synced*/) {
-                         if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
-                     },
-                     soon);
-    } catch (const Error& error) {
-        // The kernel frees the lock: others find the owner dead and take back what it held.
-        log(LogLevel::warning, std::string("Closing: ") + error.what());
-    } catch (const std::exception& error) {
-        log(LogLevel::warning, std::string("Closing: ") + error.what());
-    }
-}
 
 // --- the host -------------------------------------------------------------------------------------
 

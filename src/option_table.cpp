@@ -171,6 +171,13 @@ std::optional<std::int64_t> parse_seconds(std::string_view text) {
     return milliseconds;
 }
 
+void check_text(const OptionRow& row, std::string_view text, std::string_view shown_as) {
+    const auto bytes = static_cast<std::int64_t>(text.size());
+    if (bytes >= row.minimum && bytes <= row.maximum && engine::is_utf8(text)) return;
+    throw Error(ErrorCode::misuse, "options", "",
+                std::string(shown_as) + " is " + shown_value(text) + "; allowed: " + row.allowed());
+}
+
 // A number that was written in the shell may read 3600.0 or 1.0e-05.
 std::int64_t parse_stored(const OptionRow& row, const std::string& text) {
     const std::string shown = "the file's setting " + std::string(row.name);
@@ -214,7 +221,7 @@ std::string OptionRow::allowed() const {
         }
         case OptionKind::text:
             return "text of " + std::to_string(minimum) + " to " + std::to_string(maximum) +
-                   " bytes";
+                   " bytes of UTF-8";
     }
     return {};
 }
@@ -331,11 +338,7 @@ void check_options(const Options& options) {
                     std::string(row.name) + " is " + row.format(*raw) +
                         "; allowed: " + row.allowed());
     }
-    if (options.log_tag.empty() || options.log_tag.size() > 40) {
-        throw Error(ErrorCode::misuse, "options", "",
-                    "log_tag has " + std::to_string(options.log_tag.size()) +
-                        " bytes; allowed: " + option_row("log_tag", "options").allowed());
-    }
+    check_text(option_row("log_tag", "options"), options.log_tag, "log_tag");
 }
 
 engine::Settings read_settings(const std::vector<store::SettingRow>& rows) {
@@ -352,8 +355,8 @@ engine::Settings read_settings(const std::vector<store::SettingRow>& rows) {
 void Options::set(std::string_view name, std::string_view value) {
     const OptionRow& row = option_row(name, "options");
     if (row.kind == OptionKind::text) {
+        check_text(row, value, name);
         log_tag = value;
-        check_options(*this);
         return;
     }
     set_option(*this, row, row.parse(value, name));
@@ -366,14 +369,8 @@ Options Options::from_env(std::string_view prefix) {
         const char* value = std::getenv(variable.c_str());
         if (value == nullptr) continue;
         if (row.kind == OptionKind::text) {
+            check_text(row, value, variable);
             options.log_tag = value;
-            const std::size_t bytes = options.log_tag.size();
-            if (bytes < static_cast<std::size_t>(row.minimum) ||
-                bytes > static_cast<std::size_t>(row.maximum) ||
-                !engine::is_utf8(options.log_tag)) {
-                throw Error(ErrorCode::misuse, "options", "",
-                            variable + " is " + shown_value(value) + "; allowed: " + row.allowed());
-            }
             continue;
         }
         set_option(options, row, row.parse(value, variable));

@@ -1,5 +1,5 @@
-// Bad input at the command line, in the environment, and as files: one line, exit 3 (2 where the file
-// is corrupt), nothing created, nothing changed.
+// Bad input at the command line, in the environment, and as files: one line, exit 3 (2 where the
+// file is corrupt), nothing created, nothing changed.
 #include "support/cli_fixture.h"
 
 #include <fstream>
@@ -13,6 +13,10 @@ struct BadCall {
     std::vector<std::string> arguments;
     std::string words;
 };
+void PrintTo(const BadCall& bad, std::ostream* out) {
+    *out << bad.words;
+}
+
 class BadCommandLine : public CliTest, public ::testing::WithParamInterface<BadCall> {};
 
 TEST_P(BadCommandLine, IsOneLineAndCreatesNothing) {
@@ -41,14 +45,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadCall{{"--db", "x", "enqueue"}, "allowed: --key KEY, or --ndjson"},
         BadCall{{"--db", "x", "enqueue", "--key"}, "--key has no value"},
         BadCall{{"--db", "x", "enqueue", "--key="}, "'--key=' has no value"},
-        BadCall{{"--db", "x", "enqueue", "--key", "--track"}, "--key has no value, --track follows"},
+        BadCall{{"--db", "x", "enqueue", "--key", "--track"},
+                "--key has no value, --track follows"},
         BadCall{{"--db", "x", "enqueue", "--key", ""}, "--key is empty; allowed: 1 to 1024 bytes"},
         BadCall{{"--db", "x", "enqueue", "--key", "\xff"}, "--key is not UTF-8"},
         BadCall{{"--db", "x", "enqueue", "--key", std::string(1025, 'k')}, "has 1025 bytes"},
-        BadCall{{"--db", "x", "enqueue", "--key", "a", "--tag", std::string(257, 't')}, "257 bytes"},
+        BadCall{{"--db", "x", "enqueue", "--key", "a", "--tag", std::string(257, 't')},
+                "257 bytes"},
         BadCall{{"--db", "x", "enqueue", "--key", "a", "--key", "b"}, "--key is given more than"},
         BadCall{{"--db", "x", "enqueue", "--key", "a", "--ndjson"}, "excludes"},
-        BadCall{{"--db", "x", "enqueue", "--key", "a", "--published", "today"}, "'today'; allowed:"},
+        BadCall{{"--db", "x", "enqueue", "--key", "a", "--published", "today"},
+                "'today'; allowed:"},
         BadCall{{"--db", "x", "ack"}, "TOKEN is required"},
         BadCall{{"--db", "x", "ack", "-"}, "TOKEN is '-'; allowed: a batch id, a dash and 16"},
         BadCall{{"--db", "x", "ack", ""}, "TOKEN is ''"},
@@ -66,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCall{{"--db", "x", "settings", "set", "items_max"}, "VALUE is required"},
         BadCall{{"--db", "x", "settings", "set", "nope", "5"}, "'nope'; allowed: items_max, bytes"},
         BadCall{{"--db", "x", "settings", "set", "lease_time", "5"}, "the variable HEADPOND_LEASE"},
-        BadCall{{"--db", "x", "settings", "set", "overflow", "drop"}, "allowed: evict_oldest, ref"}));
+        BadCall{{"--db", "x", "settings", "set", "overflow", "drop"},
+                "allowed: evict_oldest, ref"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Paths, BadCommandLine,
@@ -110,10 +118,10 @@ TEST_P(BadNumber, IsNamedWithWhatIsAllowed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BadNumber,
-                         ::testing::Values("0", "-1", "9223372036854775807",
-                                           "-9223372036854775808", "99999999999999999999", "NaN",
-                                           "inf", "1e3", "0x10", "5x", " 5", "5 ", "+5", "", ".",
-                                           ".5", "5.", "1.5.5", "1,5"));
+                         ::testing::Values("0", "-1", "9223372036854775807", "-9223372036854775808",
+                                           "99999999999999999999", "NaN", "inf", "1e3", "0x10",
+                                           "5x", " 5", "5 ", "+5", "", ".", ".5", "5.", "1.5.5",
+                                           "1,5"));
 
 TEST_F(CliTest, SecondsFinerThanAMillisecondAreRefusedNotRounded) {
     expect_refused(cli({"pause", "--for", "0.0005"}), "up to three decimals");
@@ -122,7 +130,8 @@ TEST_F(CliTest, SecondsFinerThanAMillisecondAreRefusedNotRounded) {
     expect_ok({"pause", "--for", "0.0010"});
 }
 
-// --- environment ----------------------------------------------------------------------------------
+// --- environment
+// ----------------------------------------------------------------------------------
 
 class BadVariable : public CliTest, public ::testing::WithParamInterface<std::string> {};
 
@@ -159,7 +168,8 @@ TEST_F(CliTest, ALogTagIsTakenAndABadOneRefused) {
     expect_refused(cli({"health"}), "HEADPOND_LOG_TAG is ''");
 }
 
-// --- streams --------------------------------------------------------------------------------------
+// --- streams
+// --------------------------------------------------------------------------------------
 
 TEST_F(CliTest, AClosedStdoutIsToldBeforeAnythingChanges) {
     for (const auto& command :
@@ -173,8 +183,8 @@ TEST_F(CliTest, AClosedStdoutIsToldBeforeAnythingChanges) {
 
 TEST_F(CliTest, AFullStdoutIsAFailure) {
     put({"a"});
-    for (const auto& command :
-         std::vector<std::vector<std::string>>{{"health"}, {"peek", "--json"}, {"--help"}, {"--version"}}) {
+    for (const auto& command : std::vector<std::vector<std::string>>{
+             {"health"}, {"peek", "--json"}, {"--help"}, {"--version"}}) {
         auto one = options(with_database(command));
         one.stdout_path = "/dev/full";
         expect_refused(Program(HEADPOND_PROGRAM, one).finish(), "stdout: No space left on device");
@@ -190,8 +200,8 @@ TEST_F(CliTest, ABrokenPipeIsAFailure) {
 }
 
 TEST_F(CliTest, AStdinThatCanNotBeReadCreatesNothing) {
-    for (const auto& command :
-         std::vector<std::vector<std::string>>{{"enqueue", "--key", "a"}, {"enqueue", "--ndjson"}}) {
+    for (const auto& command : std::vector<std::vector<std::string>>{{"enqueue", "--key", "a"},
+                                                                     {"enqueue", "--ndjson"}}) {
         auto closed = options(with_database(command));
         closed.closed = {0};
         expect_refused(Program(HEADPOND_PROGRAM, closed).finish(), "stdin: Bad file descriptor");
@@ -213,7 +223,8 @@ TEST_F(CliTest, WithoutAnyStandardStreamTheDatabaseStaysWhole) {
     EXPECT_EQ(cli({"check"}).exit, 0);
 }
 
-// --- files ----------------------------------------------------------------------------------------
+// --- files
+// ----------------------------------------------------------------------------------------
 
 class BadFile : public CliTest {
   protected:
@@ -225,8 +236,11 @@ class BadFile : public CliTest {
     void expect_untouched(const std::string& words) {
         const std::string before = bytes();
         for (const auto& command :
-             std::vector<std::vector<std::string>>{{"health"}, {"enqueue", "--key", "a"}, {"migrate"},
-              {"settings", "set", "items_max", "5"}, {"check", "--repair"}}) {
+             std::vector<std::vector<std::string>>{{"health"},
+                                                   {"enqueue", "--key", "a"},
+                                                   {"migrate"},
+                                                   {"settings", "set", "items_max", "5"},
+                                                   {"check", "--repair"}}) {
             expect_refused(cli(command), words);
         }
         EXPECT_EQ(bytes(), before);

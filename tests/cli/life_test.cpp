@@ -18,13 +18,13 @@ TEST_F(CliLife, FromEnqueueToRedriveTheLedgerBalances) {
     expect_ok({"extend", first, "120"});
     expect_ok({"ack", first, "--results", "-", "--rest", "nack"},
               "{\"key\":\"a\",\"result\":\"A\"}\n");
-    std::set<std::string> seen;
-    for (int i = 0; i < 3; ++i) {  // b and c d end in their last attempts; e f in its first
+    std::vector<std::string> seen;
+    for (int i = 0; i < 2; ++i) {  // b has died; c d have their last attempt, e f their first
         const json batch = cli_json({"lease"});
-        for (const auto& item : batch["items"]) seen.insert(item["key"]);
+        for (const auto& item : batch["items"]) seen.push_back(item["key"]);
         expect_ok({"nack", batch["token"], "--error", "down"});
     }
-    EXPECT_EQ(seen, (std::set<std::string>{"b", "c", "d", "e", "f"}));
+    EXPECT_EQ(seen, (std::vector<std::string>{"c", "d", "e", "f"}));
     EXPECT_TRUE(cli({"why", "b"}).out.starts_with("dead letter: abandoned after 2 attempts"));
     expect_ok({"pause", "--reason", "maintenance"});
     EXPECT_EQ(cli({"lease"}).exit, 1);
@@ -34,9 +34,9 @@ TEST_F(CliLife, FromEnqueueToRedriveTheLedgerBalances) {
     expect_ok({"cancel", "b"});
     expect_ok({"ack", lease()});
     expect_ok({"cleanup"});
-    const std::map<std::string, std::string> outcomes = {
-        {"a", "resolved"}, {"b", "fallback"}, {"c", "resolved"},
-        {"d", "resolved"}, {"e", "resolved"}, {"f", "resolved"}};
+    const std::map<std::string, std::string> outcomes = {{"a", "resolved"}, {"b", "fallback"},
+                                                         {"c", "resolved"}, {"d", "resolved"},
+                                                         {"e", "resolved"}, {"f", "resolved"}};
     for (const auto& [key, state] : outcomes) {
         EXPECT_EQ(cli_json({"outcome", key})["state"], state) << key;
     }
@@ -84,7 +84,8 @@ TEST_F(CliLife, PauseAndResumeAreOneRow) {
     EXPECT_EQ(cli({"resume"}).exit, 0) << "again";
 }
 
-// --- who creates the file -------------------------------------------------------------------------
+// --- who creates the file
+// -------------------------------------------------------------------------
 
 TEST_F(CliLife, EnqueueSettingsSetAndMigrateCreateAMissingOrEmptyFile) {
     const std::vector<std::vector<std::string>> creators = {
@@ -102,12 +103,28 @@ TEST_F(CliLife, EnqueueSettingsSetAndMigrateCreateAMissingOrEmptyFile) {
 
 TEST_F(CliLife, EveryOtherCommandAnswersThreeAndLeavesNothing) {
     const std::string token = "1-0123456789abcdef";
-    const std::vector<std::vector<std::string>> others = {
-        {"lease"}, {"ack", token}, {"nack", token, "--error", "x"}, {"release", token},
-        {"split", token}, {"extend", token, "5"}, {"peek"}, {"why", "a"}, {"outcome", "a"},
-        {"cancel", "a"}, {"batches"}, {"health"}, {"check"}, {"check", "--repair"}, {"cleanup"},
-        {"settings"}, {"dead", "ls"}, {"dead", "redrive", "--all", "--yes"},
-        {"dead", "purge", "--all", "--yes"}, {"pause"}, {"resume"}, {"backup", "copy.db"}};
+    const std::vector<std::vector<std::string>> others = {{"lease"},
+                                                          {"ack", token},
+                                                          {"nack", token, "--error", "x"},
+                                                          {"release", token},
+                                                          {"split", token},
+                                                          {"extend", token, "5"},
+                                                          {"peek"},
+                                                          {"why", "a"},
+                                                          {"outcome", "a"},
+                                                          {"cancel", "a"},
+                                                          {"batches"},
+                                                          {"health"},
+                                                          {"check"},
+                                                          {"check", "--repair"},
+                                                          {"cleanup"},
+                                                          {"settings"},
+                                                          {"dead", "ls"},
+                                                          {"dead", "redrive", "--all", "--yes"},
+                                                          {"dead", "purge", "--all", "--yes"},
+                                                          {"pause"},
+                                                          {"resume"},
+                                                          {"backup", "copy.db"}};
     for (const auto& command : others) {
         expect_refused(cli(command), "there is no such file; allowed: an existing queue");
         EXPECT_TRUE(files().empty()) << command[0];

@@ -1,6 +1,6 @@
-#include "bounded_read.h"
+#include "feed/bounded_read.h"
 
-#include "feed_error.h"
+#include "feed/feed_error.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "charset.h"
+#include "feed/charset.h"
 
 #include <string>
 

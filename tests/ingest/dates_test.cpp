@@ -1,4 +1,4 @@
-#include "dates.h"
+#include "feed/dates.h"
 
 #include <string>
 

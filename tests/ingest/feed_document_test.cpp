@@ -1,6 +1,6 @@
-#include "feed_document.h"
+#include "feed/feed_document.h"
 
-#include "feed.h"
+#include "feed/feed.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "feed.h"
+#include "feed/feed.h"
 
 #include <string>
 

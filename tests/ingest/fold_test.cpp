@@ -1,4 +1,4 @@
-#include "fold.h"
+#include "feed/fold.h"
 
 #include <gtest/gtest.h>
 

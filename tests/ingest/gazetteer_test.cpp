@@ -1,7 +1,7 @@
-#include "gazetteer.h"
+#include "gazetteer/gazetteer.h"
 
-#include "gazetteer_data.h"
-#include "place_text.h"
+#include "gazetteer/gazetteer_data.h"
+#include "gazetteer/place_text.h"
 
 #include <cmath>
 #include <fstream>

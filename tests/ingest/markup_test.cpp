@@ -1,4 +1,4 @@
-#include "markup.h"
+#include "feed/markup.h"
 
 #include <string>
 

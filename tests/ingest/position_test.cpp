@@ -1,4 +1,4 @@
-#include "position.h"
+#include "feed/position.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "uuid.h"
+#include "feed/uuid.h"
 
 #include <set>
 

@@ -1,4 +1,4 @@
-#include "xml_names.h"
+#include "feed/xml_names.h"
 
 #include <string>
 

@@ -265,8 +265,10 @@ TEST_F(Rule01Bounds, KeysAndTagsThatAreNotAllowedAreMisuseAndNothingIsStored) {
     const std::string long_key(1025, 'k');
     const std::string long_tag(257, 't');
     const std::string nul("a\0b", 3);
-    const std::vector<NewItem> bad{{.key = ""},        {.key = long_key},
-                                   {.key = nul},       {.key = "\xff"},
+    const std::vector<NewItem> bad{{.key = ""},
+                                   {.key = long_key},
+                                   {.key = nul},
+                                   {.key = "\xff"},
                                    {.key = "a", .source_tag = long_tag},
                                    {.key = "a", .source_tag = "\xc0\x80"}};
     for (const NewItem& item : bad) {

@@ -42,13 +42,14 @@ TEST_F(Rule04Attempts, TheChargeIsInTheFileWhenTheLeaseReturns) {
 TEST_F(Rule04Attempts, AHandlerThatKillsItsProcessEveryTimeIsAbandonedAfterAttemptsMax) {
     std::vector<std::unique_ptr<ChildProcess>> handlers;
     for (int i = 0; i < 3; ++i) {
-        handlers.push_back(std::make_unique<ChildProcess>([this](const ChildProcess::Parent& parent) {
-            parent.receive();
-            Queue queue(options());
-            auto batch = queue.lease();
-            parent.send(batch ? std::to_string(batch->attempt()) : "nothing");
-            parent.hold();
-        }));
+        handlers.push_back(
+            std::make_unique<ChildProcess>([this](const ChildProcess::Parent& parent) {
+                parent.receive();
+                Queue queue(options());
+                auto batch = queue.lease();
+                parent.send(batch ? std::to_string(batch->attempt()) : "nothing");
+                parent.hold();
+            }));
     }
     Queue queue(options());
     put(queue, {"poison", "b"});

@@ -172,9 +172,9 @@ TEST_F(Rule05Settle, SplitGivesBackTwoHalvesDueAtOnce) {
     EXPECT_EQ(keys_of(*second), (Keys{"e", "f"}));
     EXPECT_EQ(first->attempt(), 2);
     RawDatabase raw(dir / "queue.db");
-    EXPECT_EQ(raw.integer("SELECT count(*) FROM batches WHERE parent_id = " +
-                          std::to_string(batch.id())),
-              2);
+    EXPECT_EQ(
+        raw.integer("SELECT count(*) FROM batches WHERE parent_id = " + std::to_string(batch.id())),
+        2);
     put(queue, {"g"});  // after a split the newest batch is not the highest
     second->nack("no");
     EXPECT_EQ(keys_of(*queue.lease()), (Keys{"g"}));
@@ -325,9 +325,15 @@ TEST_F(Rule05Settle, ATokenIsTheBatchIdAnd64RandomBits) {
     EXPECT_TRUE(token.starts_with(std::to_string(batch.id()) + "-"));
     std::string forged = token;
     forged.back() = forged.back() == '0' ? '1' : '0';
-    const std::vector<std::string> wrong{
-        forged, "", "-", "abc", token + " ", token.substr(0, token.size() - 1),
-        "999-" + token.substr(token.size() - 16), "0" + token, "-" + token};
+    const std::vector<std::string> wrong{forged,
+                                         "",
+                                         "-",
+                                         "abc",
+                                         token + " ",
+                                         token.substr(0, token.size() - 1),
+                                         "999-" + token.substr(token.size() - 16),
+                                         "0" + token,
+                                         "-" + token};
     for (const std::string& one : wrong) {
         EXPECT_TRUE(queue.settle(one, {.rest = Rest::ack}).fenced) << one;
         EXPECT_TRUE(queue.extend(one, Ms{1'000}).fenced) << one;

@@ -222,8 +222,7 @@ TEST_F(Rule06Retries, BothHalvesOfASplitKeepAttemptsAndGetAtLeastOneMore) {
     const Settled settled = batch->split("too long");
     EXPECT_FALSE(settled.abandoned);
     EXPECT_EQ(in_file("SELECT count(*) FROM batches WHERE attempts = 1 AND attempts_max = 2"), 2);
-    EXPECT_EQ(in_file("SELECT count(*) FROM batches WHERE not_before <= " +
-                      std::to_string(now())),
+    EXPECT_EQ(in_file("SELECT count(*) FROM batches WHERE not_before <= " + std::to_string(now())),
               2);
     auto half = queue.lease();
     ASSERT_TRUE(half);

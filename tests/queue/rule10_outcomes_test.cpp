@@ -49,8 +49,9 @@ TEST_F(Rule10Outcomes, EveryWayOutLeavesExactlyOneOutcome) {
     EXPECT_TRUE(queue.cancel("cancelled"));
     clock->advance(Ms{5'001});
     RawDatabase(dir / "queue.db")
-        .exec("UPDATE items SET enqueued_at = enqueued_at - 5000 WHERE key = 'expired';"
-              "UPDATE items SET enqueued_at = enqueued_at + 5000 WHERE key = 'pending'");
+        .exec(
+            "UPDATE items SET enqueued_at = enqueued_at - 5000 WHERE key = 'expired';"
+            "UPDATE items SET enqueued_at = enqueued_at + 5000 WHERE key = 'pending'");
     queue.cleanup();
     EXPECT_EQ(endings(queue), (std::map<std::string, std::string>{{"resolved", "resolved"},
                                                                   {"rejected", "rejected"},
@@ -181,8 +182,8 @@ TEST_F(Rule10Outcomes, ALeasedItemIsJudgedWhenItsBatchComesBackSoThatAResultIsUs
         EXPECT_EQ(settled.acked, 1);
         EXPECT_EQ(settled.stale, 1);
         EXPECT_FALSE(settled.abandoned);
-        EXPECT_EQ(endings(queue), (std::map<std::string, std::string>{{"used", "resolved"},
-                                                                      {"stale", "stale"}}));
+        EXPECT_EQ(endings(queue),
+                  (std::map<std::string, std::string>{{"used", "resolved"}, {"stale", "stale"}}));
         EXPECT_TRUE(resident(queue).empty());
         expect_sound(queue);
     }

@@ -5,10 +5,11 @@
 #include <headpond/sqlite.h>
 
 #include <algorithm>
-#include <sqlite3.h>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <sqlite3.h>
 
 namespace headpond::test {
 namespace {
@@ -156,9 +157,8 @@ TEST_F(Rule14Transact, AfterTransactOfAnotherQueueInsideTheFirstStaysGuarded) {
     Queue other(other_options);
     queue.transact([&](Transaction& tx) {
         EXPECT_EQ(tx.enqueue({.key = "a"}), Enqueued::stored);
-        other.transact([](Transaction& inner) {
-            EXPECT_EQ(inner.enqueue({.key = "b"}), Enqueued::stored);
-        });
+        other.transact(
+            [](Transaction& inner) { EXPECT_EQ(inner.enqueue({.key = "b"}), Enqueued::stored); });
         expect_misuse([&] { (void)queue.enqueue({.key = "c"}); });
     });
     EXPECT_EQ(resident(queue), (Keys{"a"}));
@@ -224,19 +224,15 @@ TEST_F(Rule14Transact, AGuestThatRollsBackAndBeginsAnewCommitsNothingEither) {
 
 TEST_F(Rule14Transact, TemporaryObjectsThatShadowOursAreRefused) {
     Queue queue(options());
-    for (const char* sql : {"CREATE TEMP TABLE items (id INTEGER)",
-                            "CREATE TEMP VIEW totals AS SELECT 1",
-                            "CREATE TEMP TRIGGER t AFTER INSERT ON items BEGIN SELECT 1; END"}) {
-        expect_misuse([&] {
-            queue.transact([&](Transaction& tx) {
-                EXPECT_EQ(run(tx, sql), SQLITE_OK);
-            });
-        });
+    for (const char* sql :
+         {"CREATE TEMP TABLE items (id INTEGER)", "CREATE TEMP VIEW totals AS SELECT 1",
+          "CREATE TEMP TRIGGER t AFTER INSERT ON items BEGIN SELECT 1; END"}) {
+        expect_misuse(
+            [&] { queue.transact([&](Transaction& tx) { EXPECT_EQ(run(tx, sql), SQLITE_OK); }); });
         EXPECT_EQ(put(queue, {sql}), std::vector{Enqueued::stored});
     }
-    queue.transact([&](Transaction& tx) {
-        EXPECT_EQ(run(tx, "CREATE TEMP TABLE scratch (x)"), SQLITE_OK);
-    });
+    queue.transact(
+        [&](Transaction& tx) { EXPECT_EQ(run(tx, "CREATE TEMP TABLE scratch (x)"), SQLITE_OK); });
     expect_sound(queue);
 }
 
@@ -264,8 +260,9 @@ TEST_F(Rule14Transact, AFailedCallInsideLeavesNothingOfItself) {
     auto batch = queue.lease();
     ASSERT_TRUE(batch);
     RawDatabase raw(dir / "queue.db");
-    raw.exec("CREATE TRIGGER breaks BEFORE INSERT ON outcomes WHEN NEW.key = 'b' BEGIN "
-             "SELECT RAISE(ABORT, 'broken'); END");
+    raw.exec(
+        "CREATE TRIGGER breaks BEFORE INSERT ON outcomes WHEN NEW.key = 'b' BEGIN "
+        "SELECT RAISE(ABORT, 'broken'); END");
     queue.transact([&](Transaction& tx) {
         EXPECT_THROW(tx.settle(batch->token(), {.rest = Rest::ack}), Error);
         EXPECT_EQ(tx.enqueue({.key = "c"}), Enqueued::stored);
@@ -280,9 +277,10 @@ TEST_F(Rule14Transact, AFailedCallInsideLeavesNothingOfItself) {
 TEST_F(Rule14Transact, GuestTablesLiveBesideOursAndPassTheCheck) {
     Queue queue(options());
     queue.transact([&](Transaction& tx) {
-        EXPECT_EQ(run(tx, "CREATE TABLE alerts (uuid TEXT PRIMARY KEY, title TEXT);"
-                          "CREATE INDEX alerts_title ON alerts (title);"
-                          "CREATE VIEW alert_titles AS SELECT title FROM alerts"),
+        EXPECT_EQ(run(tx,
+                      "CREATE TABLE alerts (uuid TEXT PRIMARY KEY, title TEXT);"
+                      "CREATE INDEX alerts_title ON alerts (title);"
+                      "CREATE VIEW alert_titles AS SELECT title FROM alerts"),
                   SQLITE_OK);
         EXPECT_EQ(run(tx, "INSERT INTO alerts VALUES ('u', 't')"), SQLITE_OK);
     });

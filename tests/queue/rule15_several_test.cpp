@@ -42,11 +42,13 @@ TEST_F(Rule15Several, AForeignWriterMakesCallsBusyWithinTheirDeadline) {
     put(queue, {"b"});
     RawDatabase raw(dir / "queue.db");
     raw.exec("BEGIN EXCLUSIVE");
-    const std::vector<std::function<void()>> calls{
-        [&] { put(queue, {"c"}); },       [&] { (void)queue.lease(); },
-        [&] { batch->ack(); },            [&] { batch->extend(Ms{1'000}); },
-        [&] { (void)queue.cancel("b"); }, [&] { queue.transact([](Transaction&) {}); },
-        [&] { queue.cleanup(); }};
+    const std::vector<std::function<void()>> calls{[&] { put(queue, {"c"}); },
+                                                   [&] { (void)queue.lease(); },
+                                                   [&] { batch->ack(); },
+                                                   [&] { batch->extend(Ms{1'000}); },
+                                                   [&] { (void)queue.cancel("b"); },
+                                                   [&] { queue.transact([](Transaction&) {}); },
+                                                   [&] { queue.cleanup(); }};
     for (const auto& call : calls) {
         const auto took = busy_after(call);
         EXPECT_GE(took.count(), 95);
@@ -76,7 +78,7 @@ TEST_F(Rule15Several, TheTurnHeldByAnotherProcessMakesCallsBusyWithinTheirDeadli
     ChildProcess child([&](const ChildProcess::Parent& parent) {
         parent.receive();
         const int fd = open(locks.c_str(), O_RDWR);
-        struct flock turn{};
+        struct flock turn {};
         turn.l_type = F_WRLCK;
         turn.l_whence = SEEK_SET;
         turn.l_start = 0;
@@ -144,19 +146,20 @@ TEST_F(Rule15Several, ManyProcessesShareOneFile) {
     constexpr int each = 50;
     std::vector<std::unique_ptr<ChildProcess>> children;
     for (int p = 0; p < processes; ++p) {
-        children.push_back(std::make_unique<ChildProcess>([&, p](const ChildProcess::Parent& parent) {
-            parent.receive();
-            random = std::make_shared<FakeRandom>(static_cast<std::uint64_t>(p) + 100);
-            Queue queue(options());
-            int stored = 0;
-            int acked = 0;
-            for (int i = 0; i < each; ++i) {
-                const std::string key = std::to_string(p) + "/" + std::to_string(i);
-                stored += put(queue, {key}).front() == Enqueued::stored;
-                if (auto batch = queue.lease()) acked += static_cast<int>(batch->ack().acked);
-            }
-            parent.send(stored == each ? std::to_string(acked) : "not stored");
-        }));
+        children.push_back(
+            std::make_unique<ChildProcess>([&, p](const ChildProcess::Parent& parent) {
+                parent.receive();
+                random = std::make_shared<FakeRandom>(static_cast<std::uint64_t>(p) + 100);
+                Queue queue(options());
+                int stored = 0;
+                int acked = 0;
+                for (int i = 0; i < each; ++i) {
+                    const std::string key = std::to_string(p) + "/" + std::to_string(i);
+                    stored += put(queue, {key}).front() == Enqueued::stored;
+                    if (auto batch = queue.lease()) acked += static_cast<int>(batch->ack().acked);
+                }
+                parent.send(stored == each ? std::to_string(acked) : "not stored");
+            }));
     }
     { const Queue creates(options()); }
     for (const auto& child : children) child->send("go");
@@ -179,12 +182,13 @@ TEST_F(Rule15Several, ManyProcessesShareOneFile) {
 TEST_F(Rule15Several, ProcessesThatCreateTheFileTogetherAgree) {
     std::vector<std::unique_ptr<ChildProcess>> children;
     for (int p = 0; p < 4; ++p) {
-        children.push_back(std::make_unique<ChildProcess>([&, p](const ChildProcess::Parent& parent) {
-            parent.receive();
-            Queue queue(options());
-            parent.send(put(queue, {std::to_string(p)}).front() == Enqueued::stored ? "stored"
-                                                                                    : "not");
-        }));
+        children.push_back(
+            std::make_unique<ChildProcess>([&, p](const ChildProcess::Parent& parent) {
+                parent.receive();
+                Queue queue(options());
+                parent.send(put(queue, {std::to_string(p)}).front() == Enqueued::stored ? "stored"
+                                                                                        : "not");
+            }));
     }
     for (const auto& child : children) child->send("go");
     for (const auto& child : children) EXPECT_EQ(child->receive(), "stored");
@@ -220,7 +224,7 @@ TEST_F(Rule15Several, ASecondQueueOfTheProcessLeavesTheFirstOnesLocksAlone) {
     ChildProcess child([&](const ChildProcess::Parent& parent) {
         while (!parent.receive().empty()) {
             const int fd = open(path.c_str(), O_RDWR);
-            struct flock shared{};  // SQLite's bytes of readers, from os_unix.c
+            struct flock shared {};  // SQLite's bytes of readers, from os_unix.c
             shared.l_type = F_WRLCK;
             shared.l_whence = SEEK_SET;
             shared.l_start = 0x40000002;

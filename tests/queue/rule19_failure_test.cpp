@@ -67,15 +67,22 @@ TEST_F(Rule19Failure, AClosedQueueRefusesEveryCallAndItsBatchesStillSettle) {
     Admin admin(queue);
     queue.close();
     queue.close();
-    const std::vector<std::function<void()>> calls{
-        [&] { put(queue, {"b"}); },          [&] { (void)queue.lease(); },
-        [&] { (void)queue.outcomes(1); },    [&] { (void)queue.forget({}); },
-        [&] { (void)queue.cancel("a"); },    [&] { (void)queue.health(); },
-        [&] { queue.cleanup(); },            [&] { queue.log_health(); },
-        [&] { queue.flush(); },              [&] { queue.transact([](Transaction&) {}); },
-        [&] { (void)queue.options(); },      [&] { (void)queue.settle("x", {}); },
-        [&] { (void)admin.peek(1); },        [&] { admin.pause({}, "x", "y"); },
-        [&] { (void)admin.view("health"); }, [&] { (void)admin.check(); }};
+    const std::vector<std::function<void()>> calls{[&] { put(queue, {"b"}); },
+                                                   [&] { (void)queue.lease(); },
+                                                   [&] { (void)queue.outcomes(1); },
+                                                   [&] { (void)queue.forget({}); },
+                                                   [&] { (void)queue.cancel("a"); },
+                                                   [&] { (void)queue.health(); },
+                                                   [&] { queue.cleanup(); },
+                                                   [&] { queue.log_health(); },
+                                                   [&] { queue.flush(); },
+                                                   [&] { queue.transact([](Transaction&) {}); },
+                                                   [&] { (void)queue.options(); },
+                                                   [&] { (void)queue.settle("x", {}); },
+                                                   [&] { (void)admin.peek(1); },
+                                                   [&] { admin.pause({}, "x", "y"); },
+                                                   [&] { (void)admin.view("health"); },
+                                                   [&] { (void)admin.check(); }};
     for (std::size_t i = 0; i < calls.size(); ++i) {
         SCOPED_TRACE(i);
         thrown(ErrorCode::closed, calls[i]);
@@ -93,9 +100,8 @@ TEST_F(Rule19Failure, AForkedChildIsRefusedAndHarmsNothing) {
     ASSERT_TRUE(batch);
     ChildProcess child([&](const ChildProcess::Parent& parent) {
         const std::vector<std::function<void()>> calls{
-            [&] { put(queue, {"b"}); }, [&] { (void)queue.lease(); },
-            [&] { batch->ack(); },      [&] { (void)queue.health(); },
-            [&] { queue.transact([](Transaction&) {}); }};
+            [&] { put(queue, {"b"}); }, [&] { (void)queue.lease(); }, [&] { batch->ack(); },
+            [&] { (void)queue.health(); }, [&] { queue.transact([](Transaction&) {}); }};
         int closed = 0;
         for (const auto& call : calls) {
             try {
@@ -122,7 +128,7 @@ TEST_F(Rule19Failure, AForkedChildIsRefusedTheFileOrHoldsLocksOfItsOwn) {
     ChildProcess prober([&](const ChildProcess::Parent& parent) {
         parent.receive();
         const int fd = open(path.c_str(), O_RDWR);
-        struct flock shared{};  // SQLite's bytes of readers, from os_unix.c
+        struct flock shared {};  // SQLite's bytes of readers, from os_unix.c
         shared.l_type = F_WRLCK;
         shared.l_whence = SEEK_SET;
         shared.l_start = 0x40000002;
@@ -195,8 +201,7 @@ TEST_F(Rule19Failure, AnotherKindOfFileIsNotAQueueAndIsLeftAlone) {
 
 TEST_F(Rule19Failure, UnknownViewsAndWordsAreNamed) {
     Queue queue(options());
-    const std::string what =
-        thrown(ErrorCode::misuse, [&] { (void)Admin(queue).view("totals"); });
+    const std::string what = thrown(ErrorCode::misuse, [&] { (void)Admin(queue).view("totals"); });
     EXPECT_NE(what.find("'totals'"), std::string::npos);
     EXPECT_NE(what.find("health"), std::string::npos);
     expect_sound(queue);

@@ -41,8 +41,8 @@ TEST_F(Rule20Schema, ALibraryOpenCreatesAndRecordsTheMigrations) {
     EXPECT_NE(raw.integer("PRAGMA application_id"), 0);
     EXPECT_EQ(raw.integer("PRAGMA user_version"),
               raw.integer("SELECT max(version) FROM migrations"));
-    EXPECT_EQ(raw.integer("SELECT count(*) FROM migrations WHERE oldest_release = '' OR digest = ''"),
-              0);
+    EXPECT_EQ(
+        raw.integer("SELECT count(*) FROM migrations WHERE oldest_release = '' OR digest = ''"), 0);
     EXPECT_EQ(raw.text("PRAGMA journal_mode"), "wal");
     EXPECT_EQ(raw.integer("PRAGMA auto_vacuum"), 2);
     for (const Migration& migration : migrations(dir / "queue.db")) EXPECT_TRUE(migration.applied);
@@ -94,8 +94,10 @@ TEST_F(Rule20Schema, ANewerFileIsOpenedOnlyByReleasesItStillAllows) {
         raw.exec("INSERT INTO migrations VALUES (99, 'later', 'd', '999.0.0', 0, '999.0.0')");
     }
     EXPECT_EQ(code_of_opening(options()), ErrorCode::schema_newer);
-    RawDatabase(dir / "queue.db").exec("UPDATE migrations SET oldest_release = '0.0.1' "
-                                       "WHERE version = 99");
+    RawDatabase(dir / "queue.db")
+        .exec(
+            "UPDATE migrations SET oldest_release = '0.0.1' "
+            "WHERE version = 99");
     Queue queue(options());  // a rolled-back binary is not locked out
     EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::stored});
     expect_sound(queue);

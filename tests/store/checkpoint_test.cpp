@@ -7,9 +7,10 @@
 #include "support/store_factory.h"
 
 #include <headpond/sqlite.h>
-#include <sqlite3.h>
 
 #include <string>
+
+#include <sqlite3.h>
 
 namespace headpond::test {
 namespace {
@@ -142,8 +143,7 @@ TEST_F(CheckpointTest, TheGuardLetsGoOfTheWriteLock) {
     store->relieve(1);
     RawDatabase other(path());
     EXPECT_EQ(other.try_exec("BEGIN IMMEDIATE; ROLLBACK"), SQLITE_OK);
-    store->write({.operation = "test"},
-                 [](store::Transaction& tx) { tx.set_last_cleanup(1); });
+    store->write({.operation = "test"}, [](store::Transaction& tx) { tx.set_last_cleanup(1); });
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 // What every store must do: batches, attempts, dead letters, outcomes.
 #include "support/store_factory.h"
 
-#include <gmock/gmock.h>
-
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 namespace headpond::test {
 namespace {
@@ -31,7 +31,8 @@ class BatchConformance : public StoreConformance {
     }
 };
 
-// --- batches --------------------------------------------------------------------------------------
+// --- batches
+// --------------------------------------------------------------------------------------
 
 TEST_P(BatchConformance, ABatchComesBackAsItWasAddedAndSaved) {
     BatchRow row;
@@ -144,8 +145,7 @@ TEST_P(BatchConformance, LapsedAndHeldBySeeLeasedBatchesOnly) {
         EXPECT_THAT(ids(tx.held_by(7, no_limit)), ElementsAre(middle, late));
         EXPECT_THAT(ids(tx.held_by(7, 1)), ElementsAre(middle));
         EXPECT_THAT(ids(tx.held_by(9, no_limit)), IsEmpty());
-        EXPECT_THAT(ids(tx.lapsed(no_limit, no_limit)),
-                    ElementsAre(early, middle, late, detached));
+        EXPECT_THAT(ids(tx.lapsed(no_limit, no_limit)), ElementsAre(early, middle, late, detached));
     });
 }
 
@@ -194,7 +194,8 @@ TEST_P(BatchConformance, TwoBatchesMayNotStartAtTheSameItem) {
     EXPECT_THAT(seen([](Transaction& tx) { return tx.batches(0, no_limit); }).size(), 1U);
 }
 
-// --- attempts -------------------------------------------------------------------------------------
+// --- attempts
+// -------------------------------------------------------------------------------------
 
 class AttemptConformance : public BatchConformance {
   protected:
@@ -222,8 +223,8 @@ TEST_P(AttemptConformance, AnAttemptIsAddedAndFinished) {
         tx.finish_attempt(first, 20, AttemptOutcome::nacked, "boom", -1);
         tx.finish_attempt(second, 30, AttemptOutcome::partial, "", 3);
     });
-    EXPECT_THAT(errors(), ElementsAre(ElementsAre("", "partial", "1"),
-                                      ElementsAre("boom", "nacked", "1")));
+    EXPECT_THAT(errors(),
+                ElementsAre(ElementsAre("", "partial", "1"), ElementsAre("boom", "nacked", "1")));
 }
 
 TEST_P(AttemptConformance, EveryOutcomeOfAnAttemptIsAccepted) {
@@ -256,7 +257,8 @@ TEST_P(AttemptConformance, PruneDropsTheOldestOverTheBound) {
     EXPECT_EQ(left.back().front(), "4") << "the newest are kept";
 }
 
-// --- dead letters ---------------------------------------------------------------------------------
+// --- dead letters
+// ---------------------------------------------------------------------------------
 
 class DeadConformance : public StoreConformance {
   protected:
@@ -310,8 +312,7 @@ TEST_P(DeadConformance, TheyAreFoundByKeyAndReason) {
 }
 
 TEST_P(DeadConformance, TheyKeepTheWholeItem) {
-    const auto rows =
-        seen([](Transaction& tx) { return tx.dead({.key = "a", .limit = 1}); });
+    const auto rows = seen([](Transaction& tx) { return tx.dead({.key = "a", .limit = 1}); });
     ASSERT_EQ(rows.size(), 1U);
     const DeadRow& row = rows.front();
     EXPECT_EQ(row.item.payload, "pay\0oad" + std::string(1, '\0'));
@@ -343,15 +344,13 @@ TEST_P(DeadConformance, TheyLeaveByIdAndAge) {
     });
 }
 
-// --- outcomes -------------------------------------------------------------------------------------
+// --- outcomes
+// -------------------------------------------------------------------------------------
 
 TEST_P(BatchConformance, OutcomesComeInTheOrderOfTheItems) {
     write([](Transaction& tx) {
-        tx.add_outcome({.item_id = 3,
-                        .key = "a",
-                        .reason = "expired",
-                        .queued_at = 1,
-                        .settled_at = 2});
+        tx.add_outcome(
+            {.item_id = 3, .key = "a", .reason = "expired", .queued_at = 1, .settled_at = 2});
         tx.add_outcome({.item_id = 1,
                         .key = "a",
                         .resolved = true,

@@ -1,15 +1,15 @@
 // What every store must do: the items, the single rows, and the transactions themselves. Batches,
 // attempts, dead letters and outcomes are in conformance_batches_test.cpp.
 #include "store/store.h"
-
 #include "support/store_factory.h"
 
-#include <gmock/gmock.h>
 #include <headpond/error.h>
 
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 namespace headpond::test {
 namespace {
@@ -42,7 +42,8 @@ class Conformance : public StoreConformance {
     }
 };
 
-// --- facts ----------------------------------------------------------------------------------------
+// --- facts
+// ----------------------------------------------------------------------------------------
 
 TEST_P(Conformance, ANewStoreHasNothing) {
     read([](Transaction& tx) {
@@ -88,7 +89,8 @@ TEST_P(Conformance, TheWatermarkIsThatOfTheHighestRangeNotOfTheNewestBatch) {
     EXPECT_EQ(seen([](Transaction& tx) { return tx.watermark(); }), 4);
 }
 
-// --- items ----------------------------------------------------------------------------------------
+// --- items
+// ----------------------------------------------------------------------------------------
 
 TEST_P(Conformance, AnItemComesBackAsItWentIn) {
     const std::string payload("\0\xff binary \n", 11);
@@ -252,7 +254,8 @@ TEST_P(Conformance, KeysAreIndexedOrFreeAndRepeatedOnesForbidTheIndex) {
     });
 }
 
-// --- the counters ---------------------------------------------------------------------------------
+// --- the counters
+// ---------------------------------------------------------------------------------
 
 TEST_P(Conformance, ApplyAddsEveryCounter) {
     Counters delta;
@@ -303,7 +306,8 @@ TEST_P(Conformance, TheOtherTotalsAreSet) {
     EXPECT_EQ(totals.sampled_at, 66);
 }
 
-// --- single rows, owners, settings ----------------------------------------------------------------
+// --- single rows, owners, settings
+// ----------------------------------------------------------------
 
 TEST_P(Conformance, TheGateComesBackAsItWasSet) {
     for (const auto state :
@@ -421,7 +425,8 @@ TEST_P(Conformance, SettingsAreInsertedAndChanged) {
         << "the file itself refuses a value out of range";
 }
 
-// --- transactions ---------------------------------------------------------------------------------
+// --- transactions
+// ---------------------------------------------------------------------------------
 
 TEST_P(Conformance, WhatAWriteThrowsUndoesAllOfIt) {
     put("kept");
@@ -506,7 +511,8 @@ TEST_P(Conformance, SyncedAndUnsyncedWritesMayFollowEachOther) {
     EXPECT_EQ(seen([](Transaction& tx) { return tx.totals().last_cleanup_at; }), 3);
 }
 
-// --- for operators --------------------------------------------------------------------------------
+// --- for operators
+// --------------------------------------------------------------------------------
 
 TEST_P(Conformance, AViewIsTextAndOnlyOurs) {
     const auto ledger = store->view("ledger", 0);

@@ -5,13 +5,13 @@
 #include "support/raw_database.h"
 #include "support/store_errors.h"
 
-#include <sys/inotify.h>
-#include <sys/stat.h>
-
 #include <array>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <sys/inotify.h>
+#include <sys/stat.h>
 
 namespace headpond::test {
 namespace {
@@ -24,7 +24,7 @@ class CreationTest : public QueueTest {
         return open;
     }
     static unsigned mode_of(const std::filesystem::path& path) {
-        struct stat facts{};
+        struct stat facts {};
         EXPECT_EQ(stat(path.c_str(), &facts), 0) << path;
         return facts.st_mode & 0777U;
     }
@@ -36,7 +36,8 @@ class CreationTest : public QueueTest {
     }
 };
 
-// --- several at once ------------------------------------------------------------------------------
+// --- several at once
+// ------------------------------------------------------------------------------
 
 TEST_F(CreationTest, FourProcessesOpenANewFileAtOnce) {
     constexpr int processes = 4;
@@ -69,7 +70,8 @@ TEST_F(CreationTest, FourProcessesOpenANewFileAtOnce) {
     }
 }
 
-// --- killed half-way ------------------------------------------------------------------------------
+// --- killed half-way
+// ------------------------------------------------------------------------------
 
 // What happens in a folder, event by event.
 class Watch {
@@ -151,7 +153,8 @@ TEST_F(CreationTest, EveryStageOfACreationIsFinished) {
     }
 }
 
-// --- what was made --------------------------------------------------------------------------------
+// --- what was made
+// --------------------------------------------------------------------------------
 
 TEST_F(CreationTest, TheFileIsMadeAsDecided) {
     const Queue queue(options());

@@ -4,12 +4,12 @@
 #include "support/raw_database.h"
 #include "support/store_errors.h"
 
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 namespace headpond::test {
 namespace {
@@ -180,7 +180,8 @@ TEST_F(DamageTest, FlippedBitsInTheHeaderAreMetOrHarmless) {
     }
 }
 
-// --- side files -----------------------------------------------------------------------------------
+// --- side files
+// -----------------------------------------------------------------------------------
 
 TEST_F(DamageTest, GarbageInTheSharedMemoryFileIsHarmless) {
     std::string garbage;

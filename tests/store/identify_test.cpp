@@ -5,13 +5,12 @@
 #include "support/raw_database.h"
 #include "support/store_errors.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <gmock/gmock.h>
-
 #include <filesystem>
 #include <string>
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace headpond::test {
 namespace {
@@ -61,11 +60,16 @@ class IdentifyTest : public QueueTest {
     }
 };
 
-// --- other files ----------------------------------------------------------------------------------
+// --- other files
+// ----------------------------------------------------------------------------------
 
-TEST_F(IdentifyTest, Text) { expect_file_refused("key,value\na,1\n", "not an SQLite database"); }
+TEST_F(IdentifyTest, Text) {
+    expect_file_refused("key,value\na,1\n", "not an SQLite database");
+}
 
-TEST_F(IdentifyTest, OneByte) { expect_file_refused("x", "not an SQLite database"); }
+TEST_F(IdentifyTest, OneByte) {
+    expect_file_refused("x", "not an SQLite database");
+}
 
 TEST_F(IdentifyTest, Zeros) {
     expect_file_refused(std::string(8192, '\0'), "not an SQLite database");
@@ -134,7 +138,8 @@ TEST_F(IdentifyTest, AnotherJournalMode) {
     EXPECT_THAT(resident(queue), ElementsAre("a", "b", "c"));
 }
 
-// --- new files ------------------------------------------------------------------------------------
+// --- new files
+// ------------------------------------------------------------------------------------
 
 TEST_F(IdentifyTest, AZeroByteFileIsANewQueue) {
     write_bytes(path(), "");
@@ -189,7 +194,8 @@ TEST_F(IdentifyTest, UnusualNamesAreFileNames) {
     }
 }
 
-// --- paths ----------------------------------------------------------------------------------------
+// --- paths
+// ----------------------------------------------------------------------------------------
 
 TEST_F(IdentifyTest, PathsThatAreNone) {
     expect_refused("", ErrorCode::misuse, "empty");
@@ -210,7 +216,9 @@ TEST_F(IdentifyTest, AFileWhereTheDirectoryShouldBe) {
     expect_refused(dir / "file" / "queue.db", ErrorCode::io, "file");
 }
 
-TEST_F(IdentifyTest, ADirectory) { expect_refused(dir.path(), ErrorCode::misuse, "directory"); }
+TEST_F(IdentifyTest, ADirectory) {
+    expect_refused(dir.path(), ErrorCode::misuse, "directory");
+}
 
 TEST_F(IdentifyTest, ADevice) {
     expect_refused("/dev/null", ErrorCode::misuse, "no regular file");
@@ -250,7 +258,8 @@ TEST_F(IdentifyTest, AHardLink) {
     EXPECT_NO_THROW(Queue{options()});
 }
 
-// --- rights ---------------------------------------------------------------------------------------
+// --- rights
+// ---------------------------------------------------------------------------------------
 
 // What a user without rights meets who opens the queue; "opened" where nothing is in the way.
 class RightsTest : public IdentifyTest {

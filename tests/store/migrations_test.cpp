@@ -6,13 +6,14 @@
 #include "support/raw_database.h"
 #include "support/store_errors.h"
 
-#include <gmock/gmock.h>
 #include <headpond/version.h>
 
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
+
+#include <gmock/gmock.h>
 
 namespace headpond::test {
 namespace {
@@ -112,8 +113,9 @@ TEST_F(MigrationFile, OneThatFailsLeavesNothingBehind) {
     {
         write_bytes(path(), "");
         RawDatabase raw(path());
-        raw.exec("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=0x48504E44;"
-                 "PRAGMA journal_mode=WAL; CREATE TABLE outcomes (theirs)");
+        raw.exec(
+            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=0x48504E44;"
+            "PRAGMA journal_mode=WAL; CREATE TABLE outcomes (theirs)");
     }
     const Error error = refusal();
     EXPECT_THAT(error.what(), HasSubstr("outcomes"));
@@ -130,9 +132,10 @@ TEST_F(MigrationFile, AFileOfEverySchemaOpens) {
         std::filesystem::remove(path());
         {
             write_bytes(path(), "");
-        RawDatabase raw(path());
-            raw.exec("PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=0x48504E44;"
-                     "PRAGMA journal_mode=WAL");
+            RawDatabase raw(path());
+            raw.exec(
+                "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=0x48504E44;"
+                "PRAGMA journal_mode=WAL");
             for (const auto& migration : embedded_migrations()) {
                 if (migration.version > last.version) break;
                 raw.exec(std::string(migration.sql));
@@ -140,8 +143,9 @@ TEST_F(MigrationFile, AFileOfEverySchemaOpens) {
                          ", '', '', '0.1.0', 1, '0.1.0'); PRAGMA user_version=" +
                          std::to_string(migration.version));
             }
-            raw.exec("INSERT INTO items (key, payload, enqueued_at) VALUES ('old', x'00', 5);"
-                     "UPDATE totals SET enqueued = 1, items = 1, bytes = 1, age_sum = 5");
+            raw.exec(
+                "INSERT INTO items (key, payload, enqueued_at) VALUES ('old', x'00', 5);"
+                "UPDATE totals SET enqueued = 1, items = 1, bytes = 1, age_sum = 5");
         }
         Queue queue(options());
         EXPECT_THAT(resident(queue), ElementsAre("old"));
@@ -152,9 +156,10 @@ TEST_F(MigrationFile, AFileOfEverySchemaOpens) {
 
 TEST_F(MigrationFile, ANewerSchemaOpensWhereItLetsThisReleaseWrite) {
     make();
-    by_hand("ALTER TABLE items ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
-            "CREATE TABLE tags (id INTEGER PRIMARY KEY);"
-            "CREATE INDEX items_priority ON items (priority)");
+    by_hand(
+        "ALTER TABLE items ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+        "CREATE TABLE tags (id INTEGER PRIMARY KEY);"
+        "CREATE INDEX items_priority ON items (priority)");
     newer(store::sqlite::newest_schema() + 1, release());
     Queue queue(options());
     EXPECT_EQ(put(queue, {"a"}).front(), Enqueued::stored);
@@ -196,12 +201,14 @@ TEST_F(MigrationFile, ANewerSchemaWithoutARecordIsRefused) {
     EXPECT_EQ(refusal().code(), ErrorCode::schema_newer);
 }
 
-// --- views ----------------------------------------------------------------------------------------
+// --- views
+// ----------------------------------------------------------------------------------------
 
 TEST_F(MigrationFile, ViewsAreMadeAnewWhenTheirDigestDiffers) {
     make();
-    by_hand("DROP VIEW ready; CREATE VIEW ready AS SELECT 'old' AS old; DROP VIEW help;"
-            "UPDATE migrations SET digest = 'older' WHERE version = 0");
+    by_hand(
+        "DROP VIEW ready; CREATE VIEW ready AS SELECT 'old' AS old; DROP VIEW help;"
+        "UPDATE migrations SET digest = 'older' WHERE version = 0");
     Queue queue(options());
     EXPECT_THAT(Admin(queue).view("ready").columns,
                 ElementsAre("id", "key", "source", "bytes", "age_s", "expires_in"));
@@ -212,8 +219,9 @@ TEST_F(MigrationFile, ViewsAreMadeAnewWhenTheirDigestDiffers) {
 
 TEST_F(MigrationFile, ViewsOfANewerReleaseAreLeftAlone) {
     make();
-    by_hand("DROP VIEW ready; CREATE VIEW ready AS SELECT 'newer' AS newer; DROP VIEW help;"
-            "UPDATE migrations SET digest = 'newer', applied_by = '99.0.0' WHERE version = 0");
+    by_hand(
+        "DROP VIEW ready; CREATE VIEW ready AS SELECT 'newer' AS newer; DROP VIEW help;"
+        "UPDATE migrations SET digest = 'newer', applied_by = '99.0.0' WHERE version = 0");
     Queue queue(options());
     EXPECT_THAT(Admin(queue).view("ready").columns, ElementsAre("newer"));
     EXPECT_EQ(ask("SELECT digest FROM migrations WHERE version = 0"), "newer");
@@ -229,7 +237,8 @@ TEST_F(MigrationFile, ARequiredSchemaIsNotTouched) {
     EXPECT_EQ(ask("SELECT digest FROM migrations WHERE version = 0"), "older");
 }
 
-// --- the public list ------------------------------------------------------------------------------
+// --- the public list
+// ------------------------------------------------------------------------------
 
 TEST_F(MigrationFile, TheListOpensNothingForWriting) {
     for (const Migration& one : migrations(path())) EXPECT_FALSE(one.applied);

@@ -5,10 +5,10 @@
 #include "support/raw_database.h"
 #include "support/store_errors.h"
 
-#include <gmock/gmock.h>
-
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 namespace headpond::test {
 namespace {
@@ -39,7 +39,9 @@ TEST_F(SchemaTest, AnAlteredTableIsRefused) {
     expect_refused("ALTER TABLE items ADD COLUMN priority INTEGER", "table items was altered");
 }
 
-TEST_F(SchemaTest, AMissingTableIsRefused) { expect_refused("DROP TABLE gate", "table gate"); }
+TEST_F(SchemaTest, AMissingTableIsRefused) {
+    expect_refused("DROP TABLE gate", "table gate");
+}
 
 TEST_F(SchemaTest, AMissingRecordIsRefused) {
     expect_refused("DROP TABLE migrations", "table migrations is missing");
@@ -54,9 +56,10 @@ TEST_F(SchemaTest, AMissingTriggerOfOursIsRefused) {
 }
 
 TEST_F(SchemaTest, AnAlteredTriggerOfOursIsRefused) {
-    expect_refused("DROP TRIGGER settings_kept; CREATE TRIGGER settings_kept BEFORE DELETE ON "
-                   "settings BEGIN SELECT 1; END",
-                   "trigger settings_kept was altered");
+    expect_refused(
+        "DROP TRIGGER settings_kept; CREATE TRIGGER settings_kept BEFORE DELETE ON "
+        "settings BEGIN SELECT 1; END",
+        "trigger settings_kept was altered");
 }
 
 TEST_F(SchemaTest, AnAlteredViewIsRefused) {
@@ -65,15 +68,17 @@ TEST_F(SchemaTest, AnAlteredViewIsRefused) {
 }
 
 TEST_F(SchemaTest, AForeignTriggerOnOurTableIsRefused) {
-    expect_refused("CREATE TABLE seen (key); CREATE TRIGGER spy AFTER INSERT ON items BEGIN "
-                   "INSERT INTO seen VALUES (NEW.key); END",
-                   "trigger spy on items");
+    expect_refused(
+        "CREATE TABLE seen (key); CREATE TRIGGER spy AFTER INSERT ON items BEGIN "
+        "INSERT INTO seen VALUES (NEW.key); END",
+        "trigger spy on items");
 }
 
 TEST_F(SchemaTest, AForeignTriggerIsSeenWhateverTheLettersOfTheTable) {
-    expect_refused("CREATE TABLE seen (key); CREATE TRIGGER spy AFTER INSERT ON ITEMS BEGIN "
-                   "INSERT INTO seen VALUES (NEW.key); END",
-                   "trigger spy on ITEMS");
+    expect_refused(
+        "CREATE TABLE seen (key); CREATE TRIGGER spy AFTER INSERT ON ITEMS BEGIN "
+        "INSERT INTO seen VALUES (NEW.key); END",
+        "trigger spy on ITEMS");
 }
 
 TEST_F(SchemaTest, AForeignTriggerOnOurViewIsRefused) {
@@ -95,13 +100,14 @@ TEST_F(SchemaTest, AnIndexIsAWarningOfTheCheckAlone) {
 }
 
 TEST_F(SchemaTest, GuestsAreLeftAlone) {
-    by_hand("CREATE TABLE alerts (uuid TEXT PRIMARY KEY, title TEXT) STRICT;"
-            "CREATE INDEX alerts_title ON alerts (title);"
-            "CREATE TABLE log (line TEXT);"
-            "CREATE TRIGGER alerts_logged AFTER INSERT ON alerts BEGIN "
-            "INSERT INTO log VALUES (NEW.title); END;"
-            "CREATE VIEW pending AS SELECT a.title FROM alerts a JOIN items i ON i.key = a.uuid;"
-            "INSERT INTO alerts VALUES ('a', 'quake')");
+    by_hand(
+        "CREATE TABLE alerts (uuid TEXT PRIMARY KEY, title TEXT) STRICT;"
+        "CREATE INDEX alerts_title ON alerts (title);"
+        "CREATE TABLE log (line TEXT);"
+        "CREATE TRIGGER alerts_logged AFTER INSERT ON alerts BEGIN "
+        "INSERT INTO log VALUES (NEW.title); END;"
+        "CREATE VIEW pending AS SELECT a.title FROM alerts a JOIN items i ON i.key = a.uuid;"
+        "INSERT INTO alerts VALUES ('a', 'quake')");
     {
         Queue queue(options());
         put(queue, {"a"});

@@ -53,7 +53,8 @@ TEST_F(TransactionTest, EmptyTextIsNullWhereItMeansNothing) {
 TEST_F(TransactionTest, NumbersOfSettingsAreNumbers) {
     write([](Transaction& tx) {
         tx.set_setting({.name = "count", .value = "12", .minimum = "1", .maximum = "100"});
-        tx.set_setting({.name = "time", .value = "0.5", .unit = "s", .minimum = "0", .maximum = "9"});
+        tx.set_setting(
+            {.name = "time", .value = "0.5", .unit = "s", .minimum = "0", .maximum = "9"});
         tx.set_setting({.name = "word", .value = "a", .allowed = "a|b"});
     });
     EXPECT_EQ(ask("SELECT group_concat(typeof(value)) FROM settings"), "integer,real,text");

@@ -1,14 +1,10 @@
-// The views, as an operator sees them in Debian's sqlite3 shell: a queue in trouble, at a fixed time,
-// compared with tests/store/golden. HEADPOND_WRITE_GOLDEN=1 writes those files anew: read the
+// The views, as an operator sees them in Debian's sqlite3 shell: a queue in trouble, at a fixed
+// time, compared with tests/store/golden. HEADPOND_WRITE_GOLDEN=1 writes those files anew: read the
 // difference before it is committed.
 #include "store/sqlite/schema.h"
 #include "support/queue_fixture.h"
 #include "support/raw_database.h"
 #include "support/store_errors.h"
-
-#include <SQLiteCpp/Database.h>
-#include <gmock/gmock.h>
-#include <sqlite3.h>
 
 #include <chrono>
 #include <cstdio>
@@ -17,6 +13,10 @@
 #include <regex>
 #include <string>
 #include <vector>
+
+#include <SQLiteCpp/Database.h>
+#include <gmock/gmock.h>
+#include <sqlite3.h>
 
 namespace headpond::test {
 namespace {
@@ -136,8 +136,8 @@ class ViewsTest : public QueueTest {
     std::string shell(const std::string& mode, const std::string& sql) {
         for (int attempt = 0; attempt < 50; ++attempt) {
             const auto before = steady_clock::now();
-            const Ms wall = std::chrono::duration_cast<Ms>(
-                std::chrono::system_clock::now().time_since_epoch());
+            const Ms wall =
+                std::chrono::duration_cast<Ms>(std::chrono::system_clock::now().time_since_epoch());
             RawDatabase(dir / "queue.db")
                 .exec("UPDATE clock SET skew_ms = " +
                       std::to_string((wall - clock->wall().time_since_epoch()).count()));
@@ -159,8 +159,8 @@ class ViewsTest : public QueueTest {
         }
         return printed;
     }
-    // The row skew_s says how far this machine's clock is from the test's: it goes, and with it what
-    // it did to the widths of its box.
+    // The row skew_s says how far this machine's clock is from the test's: it goes, and with it
+    // what it did to the widths of its box.
     static std::string without_skew(const std::string& printed) {
         std::string kept;
         for (const std::string& line : lines_of(printed)) {
@@ -233,7 +233,8 @@ TEST_F(ViewsTest, AKeyHasATrailInOrder) {
     }
 }
 
-// --- one by one -----------------------------------------------------------------------------------
+// --- one by one
+// -----------------------------------------------------------------------------------
 
 TEST_F(ViewsTest, AGateUntilReopenedSaysSo) {
     put(*queue, {"a", "b"});
@@ -261,8 +262,7 @@ TEST_F(ViewsTest, AGateOnTrialLetsNothingElseThrough) {
     const Table stuck = Admin(*queue).view("stuck");
     ASSERT_EQ(stuck.rows.size(), 2U);
     EXPECT_THAT(stuck.rows[0], ElementsAre("1", "1", "lease running", "in 60s", ""));
-    EXPECT_THAT(stuck.rows[1],
-                ElementsAre("", "2", "gate closed", "after trial", "rate limit"));
+    EXPECT_THAT(stuck.rows[1], ElementsAre("", "2", "gate closed", "after trial", "rate limit"));
     (void)trial->ack();
     EXPECT_THAT(Admin(*queue).view("stuck").rows, ::testing::IsEmpty());
 }
@@ -297,16 +297,17 @@ TEST_F(ViewsTest, LargeNumbersFitToo) {
     make_trouble();
     {
         RawDatabase raw(dir / "queue.db");
-        raw.exec("UPDATE batches SET id = id + 1234560, bytes = 67108864,"
-                 "  last_error = 'the answer was cut off in the middle of an item';"
-                 "UPDATE owners SET label = 'headpond-ingest[1234567]@production-web-03';"
-                 "UPDATE attempts SET batch_id = batch_id + 1234560, items = 10000,"
-                 "  error = 'the answer was cut off in the middle of an item';"
-                 "UPDATE dead_letters SET batch_id = batch_id + 1234560,"
-                 "  died_at = died_at - 604800000, last_error = 'a b c d e f g h i j k l m n o';"
-                 "UPDATE totals SET enqueued = 98765432, acked = 98765418, bytes = 67108864,"
-                 "  attempts = 1234567, failed_batches = 1234567, db_bytes = 4294967296,"
-                 "  wal_bytes = 4294967296, last_cleanup_at = 0");
+        raw.exec(
+            "UPDATE batches SET id = id + 1234560, bytes = 67108864,"
+            "  last_error = 'the answer was cut off in the middle of an item';"
+            "UPDATE owners SET label = 'headpond-ingest[1234567]@production-web-03';"
+            "UPDATE attempts SET batch_id = batch_id + 1234560, items = 10000,"
+            "  error = 'the answer was cut off in the middle of an item';"
+            "UPDATE dead_letters SET batch_id = batch_id + 1234560,"
+            "  died_at = died_at - 604800000, last_error = 'a b c d e f g h i j k l m n o';"
+            "UPDATE totals SET enqueued = 98765432, acked = 98765418, bytes = 67108864,"
+            "  attempts = 1234567, failed_batches = 1234567, db_bytes = 4294967296,"
+            "  wal_bytes = 4294967296, last_cleanup_at = 0");
     }
     for (const std::string& view : store::sqlite::view_names()) {
         const std::string sql = "select * from " + view;
@@ -316,8 +317,8 @@ TEST_F(ViewsTest, LargeNumbersFitToo) {
 }
 
 TEST_F(ViewsTest, ANewQueueHasQuietViews) {
-    for (const char* view : {"leases", "stuck", "resident", "ready", "dead", "errors", "trail",
-                             "range_faults"}) {
+    for (const char* view :
+         {"leases", "stuck", "resident", "ready", "dead", "errors", "trail", "range_faults"}) {
         EXPECT_THAT(Admin(*queue).view(view).rows, ::testing::IsEmpty()) << view;
     }
     EXPECT_THAT(row_of("leased"), ElementsAre("leased", "0", "", ""));
@@ -336,7 +337,8 @@ TEST_F(ViewsTest, TheSkewShowsFromFiveSecondsOn) {
     EXPECT_THAT(row_of("age_max_s")[1], "0") << "ages are by the queue clock";
 }
 
-// --- their cost -----------------------------------------------------------------------------------
+// --- their cost
+// -----------------------------------------------------------------------------------
 
 // Steps of SQLite's machine: no clock, no noise.
 int steps(const std::filesystem::path& path, const char* sql) {
@@ -355,9 +357,10 @@ TEST_F(ViewsTest, HealthAndATrailCostTheSameWhateverTheBacklog) {
     const auto file = dir / "queue.db";
     const int health = steps(file, "SELECT * FROM health");
     const int trail = steps(file, "SELECT * FROM trail WHERE key = 'b'");
-    RawDatabase(file).exec("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
-             "INSERT INTO items (key, payload, enqueued_at) "
-             "SELECT 'k' || i, x'00', 1795509777000 FROM n");
+    RawDatabase(file).exec(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
+        "INSERT INTO items (key, payload, enqueued_at) "
+        "SELECT 'k' || i, x'00', 1795509777000 FROM n");
     EXPECT_LT(steps(file, "SELECT * FROM health"), health + 100);
     EXPECT_LT(steps(file, "SELECT * FROM trail WHERE key = 'b'"), trail + 100);
 }

@@ -5,12 +5,12 @@
 #include "support/raw_database.h"
 #include "support/temp_dir.h"
 
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace headpond::test {
 
@@ -22,9 +22,8 @@ class CliTest : public ::testing::Test {
     CliTest() { environment["HEADPOND_DURABILITY"] = "process_crash"; }
 
     ProgramOptions options(std::vector<std::string> arguments) {
-        return {.arguments = std::move(arguments),
-                .environment = environment,
-                .directory = dir.path()};
+        return {
+            .arguments = std::move(arguments), .environment = environment, .directory = dir.path()};
     }
     // Runs in the test's folder without a database.
     ProgramResult bare(std::vector<std::string> arguments, const std::string& input = {}) {
@@ -38,8 +37,7 @@ class CliTest : public ::testing::Test {
         return arguments;
     }
     // stdout of a run with --json that answers `exit`.
-    json cli_json(std::vector<std::string> arguments, int exit = 0,
-                  const std::string& input = {}) {
+    json cli_json(std::vector<std::string> arguments, int exit = 0, const std::string& input = {}) {
         arguments.emplace_back("--json");
         const ProgramResult result = cli(std::move(arguments), input);
         EXPECT_EQ(result.exit, exit) << result.out << result.err;
@@ -54,8 +52,8 @@ class CliTest : public ::testing::Test {
     void put(const std::vector<std::string>& keys) {
         std::string lines;
         for (const auto& key : keys) {
-            lines += json{{"key", key}, {"payload", "payload of " + key}, {"track", true}}.dump() +
-                     "\n";
+            lines +=
+                json{{"key", key}, {"payload", "payload of " + key}, {"track", true}}.dump() + "\n";
         }
         expect_ok({"enqueue", "--ndjson"}, lines);
     }

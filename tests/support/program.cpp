@@ -1,5 +1,12 @@
 #include "support/program.h"
 
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,13 +15,6 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <stdexcept>
-#include <string_view>
-#include <system_error>
-#include <utility>
 
 namespace headpond::test {
 
@@ -139,9 +139,13 @@ Program::~Program() {
     ::waitpid(pid_, nullptr, 0);
 }
 
-void Program::signal(int number) const { ::kill(pid_, number); }
+void Program::signal(int number) const {
+    ::kill(pid_, number);
+}
 
-void Program::close_output() { close_fd(output_); }
+void Program::close_output() {
+    close_fd(output_);
+}
 
 void Program::write(const std::string& text) {
     std::string_view left = text;

@@ -1,12 +1,12 @@
 // A real program: spawned, fed, read and waited for.
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 namespace headpond::test {
 

@@ -1,12 +1,13 @@
-// A second connection by SQLite's C interface: what the shell or a foreign program would see and do.
+// A second connection by SQLite's C interface: what the shell or a foreign program would see and
+// do.
 #pragma once
-
-#include <sqlite3.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+
+#include <sqlite3.h>
 
 namespace headpond::test {
 
@@ -17,8 +18,7 @@ class RawDatabase {
         const int code = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE, nullptr);
         if (code != SQLITE_OK) throw std::runtime_error("cannot open " + path.string());
         sqlite3_wal_autocheckpoint(handle_, 0);
-        sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
-                          static_cast<int*>(nullptr));
+        sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, static_cast<int*>(nullptr));
         sqlite3_busy_timeout(handle_, 5000);
     }
     RawDatabase(const RawDatabase&) = delete;

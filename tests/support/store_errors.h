@@ -1,7 +1,6 @@
 // What a call threw, and whether its message helps.
 #pragma once
 
-#include <gmock/gmock.h>
 #include <headpond/error.h>
 
 #include <algorithm>
@@ -12,6 +11,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 namespace headpond::test {
 

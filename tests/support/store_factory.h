@@ -6,8 +6,6 @@
 #include "store/store.h"
 #include "support/temp_dir.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -19,12 +17,14 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 namespace headpond::test {
 
 struct StoreKind {
     std::string name;
-    // Opens the store that lives in `folder`, and makes it first where there is none. Several may be
-    // open on one folder at once.
+    // Opens the store that lives in `folder`, and makes it first where there is none. Several may
+    // be open on one folder at once.
     std::function<std::unique_ptr<store::Store>(const std::filesystem::path& folder)> open;
 
     friend void PrintTo(const StoreKind& kind, std::ostream* out) { *out << kind.name; }

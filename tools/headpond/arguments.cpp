@@ -79,16 +79,22 @@ Ms parse_seconds(std::string_view what, std::string_view text, Ms least, Ms most
     return *value;
 }
 
-void check_key(std::string_view what, std::string_view text) { check_text(what, text, 1, 1024); }
-void check_tag(std::string_view what, std::string_view text) { check_text(what, text, 0, 256); }
-void check_reason(std::string_view what, std::string_view text) { check_text(what, text, 0, 1000); }
+void check_key(std::string_view what, std::string_view text) {
+    check_text(what, text, 1, 1024);
+}
+void check_tag(std::string_view what, std::string_view text) {
+    check_text(what, text, 0, 256);
+}
+void check_reason(std::string_view what, std::string_view text) {
+    check_text(what, text, 0, 1000);
+}
 
 void check_token(std::string_view text) {
     const auto dash = text.find('-');
     const auto id = digits(text.substr(0, dash));
     const auto tail = dash == std::string_view::npos ? "" : text.substr(dash + 1);
-    const bool hex = tail.size() == 16 &&
-                     tail.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    const bool hex =
+        tail.size() == 16 && tail.find_first_not_of("0123456789abcdef") == std::string_view::npos;
     if (!id || *id < 1 || !hex) {
         throw bad("TOKEN", text,
                   "a batch id, a dash and 16 hexadecimal digits, as `headpond lease` printed it");

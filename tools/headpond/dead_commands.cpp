@@ -5,10 +5,10 @@
 
 #include <headpond/admin.h>
 
-#include <unistd.h>
-
 #include <iostream>
 #include <memory>
+
+#include <unistd.h>
 
 namespace headpond::cli {
 
@@ -30,7 +30,8 @@ DeadFilter filter_of(const DeadArguments& given, std::int64_t usual_limit) {
     if (given.key) check_key("--key", *given.key);
     filter.key = given.key.value_or("");
     if (given.reason) {
-        constexpr std::string_view words[] = {"abandoned", "rejected", "evicted", "expired", "stale"};
+        constexpr std::string_view words[] = {"abandoned", "rejected", "evicted", "expired",
+                                              "stale"};
         if (std::find(std::begin(words), std::end(words), *given.reason) == std::end(words)) {
             throw UsageError("--reason is " + shown(*given.reason) +
                              "; allowed: abandoned, rejected, evicted, expired, stale");
@@ -40,7 +41,8 @@ DeadFilter filter_of(const DeadArguments& given, std::int64_t usual_limit) {
     return filter;
 }
 
-// --- ls -------------------------------------------------------------------------------------------
+// --- ls
+// -------------------------------------------------------------------------------------------
 
 Exit list(Session& session, const DeadArguments& given) {
     constexpr std::int64_t usual = 100;
@@ -75,7 +77,8 @@ Exit list(Session& session, const DeadArguments& given) {
     return Exit::ok;
 }
 
-// --- redrive, purge -------------------------------------------------------------------------------
+// --- redrive, purge
+// -------------------------------------------------------------------------------
 
 // On a terminal the question; else --yes must have been given. One key's letters need neither.
 bool confirmed(const DeadArguments& given, const std::string& what) {
@@ -101,7 +104,8 @@ std::optional<DeadFilter> select(Session& session, const DeadArguments& given, c
         session.out.flush();
     }
     if (count == 0) return std::nullopt;
-    if (!confirmed(given, verb + " " + std::to_string(count) + (count == 1 ? " dead letter" : " dead letters"))) {
+    if (!confirmed(given, verb + " " + std::to_string(count) +
+                              (count == 1 ? " dead letter" : " dead letters"))) {
         return std::nullopt;
     }
     return filter;

@@ -20,9 +20,12 @@ struct EnqueueArguments {
     bool track = false, ndjson = false;
 };
 
-Exit exit_of(Enqueued answer) { return answer == Enqueued::stored ? Exit::ok : Exit::warning; }
+Exit exit_of(Enqueued answer) {
+    return answer == Enqueued::stored ? Exit::ok : Exit::warning;
+}
 
-// --- one item -------------------------------------------------------------------------------------
+// --- one item
+// -------------------------------------------------------------------------------------
 
 LineItem item_of(const EnqueueArguments& given) {
     LineItem item;
@@ -61,7 +64,8 @@ Exit enqueue_one(Session& session, const EnqueueArguments& given) {
     return exit_of(answer);
 }
 
-// --- a stream -------------------------------------------------------------------------------------
+// --- a stream
+// -------------------------------------------------------------------------------------
 
 // Reads, stores and answers in chunks of bounded size. The queue is opened with the first item, so
 // that a stream that starts with a bad line creates nothing.
@@ -187,7 +191,8 @@ void add_enqueue_command(CLI::App& app, Session& session) {
     alone(add_switch(command, "--track", given->track, "Keep its outcome"));
     command.footer(
         "Lines: a payload that is not text is payload_base64 instead; a missing payload is empty;\n"
-        "blank lines are skipped. Lines are stored in groups, at the latest when the writer pauses.\n"
+        "blank lines are skipped. Lines are stored in groups, at the latest when the writer "
+        "pauses.\n"
         "At a malformed line the command stores what stood before it, prints `line N: ...` on\n"
         "stderr and exits 3; what follows is not read.\n"
         "Exit codes: 0 all stored, 1 something was not stored or nothing was given, 3 failure");

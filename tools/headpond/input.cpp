@@ -2,12 +2,12 @@
 
 #include "utf8.h"
 
+#include <cerrno>
+#include <system_error>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
 
 namespace headpond::cli {
 

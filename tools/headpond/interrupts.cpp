@@ -1,15 +1,15 @@
 #include "interrupts.h"
 
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstdint>
-#include <system_error>
 
 namespace headpond::cli {
 

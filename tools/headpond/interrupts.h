@@ -1,10 +1,10 @@
 // SIGINT and SIGTERM as a stop_token.
 #pragma once
 
-#include <signal.h>
-
 #include <stop_token>
 #include <thread>
+
+#include <signal.h>
 
 namespace headpond::cli {
 

@@ -22,7 +22,8 @@ std::string text_of(const std::optional<std::int64_t>& number) {
     return number ? std::to_string(*number) : "";
 }
 
-// --- peek -----------------------------------------------------------------------------------------
+// --- peek
+// -----------------------------------------------------------------------------------------
 
 Exit peek(Session& session, const ItemArguments& given) {
     constexpr std::size_t usual = 10;
@@ -54,7 +55,8 @@ Exit peek(Session& session, const ItemArguments& given) {
     return Exit::ok;
 }
 
-// --- why, outcome, cancel -------------------------------------------------------------------------
+// --- why, outcome, cancel
+// -------------------------------------------------------------------------
 
 Json rows_of(const Table& table) {
     Json rows = Json::array();
@@ -151,7 +153,8 @@ Exit cancel(Session& session, const ItemArguments& given) {
     return done ? Exit::ok : Exit::warning;
 }
 
-// --- batches --------------------------------------------------------------------------------------
+// --- batches
+// --------------------------------------------------------------------------------------
 
 // One line of the merged views `leases` and `stuck`; batch is empty for ready items behind a gate.
 struct BatchLine {
@@ -190,8 +193,16 @@ std::vector<BatchLine> batch_lines(Queue& queue) {
             if (item.batch && !by_batch.contains(*item.batch)) ++due[*item.batch];
         }
         for (const auto& [id, items] : due) {
-            by_batch[id] = {std::to_string(id), "waiting", std::to_string(items), "", "", "", "",
-                            "due",              "now",     ""};
+            by_batch[id] = {std::to_string(id),
+                            "waiting",
+                            std::to_string(items),
+                            "",
+                            "",
+                            "",
+                            "",
+                            "due",
+                            "now",
+                            ""};
         }
     }
     for (auto& [id, line] : by_batch) lines.push_back(std::move(line));
@@ -239,7 +250,8 @@ void add_for_key(CLI::App& app, Session& session, Run run, const std::string& na
                  const std::string& about, const std::string& codes) {
     auto given = std::make_shared<ItemArguments>();
     CLI::App& command = add_command(app, session, name, about);
-    add_text(command, "KEY", given->key, "TEXT", "The item's key; -- before one with a leading dash")
+    add_text(command, "KEY", given->key, "TEXT",
+             "The item's key; -- before one with a leading dash")
         ->required();
     command.footer("Exit codes: " + codes);
     command.callback([given, &session, run] {

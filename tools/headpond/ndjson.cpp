@@ -4,10 +4,10 @@
 #include "base64.h"
 #include "times.h"
 
-#include <nlohmann/json.hpp>
-
 #include <initializer_list>
 #include <map>
+
+#include <nlohmann/json.hpp>
 
 namespace headpond::cli {
 

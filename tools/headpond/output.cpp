@@ -3,12 +3,12 @@
 #include "base64.h"
 #include "utf8.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <charconv>
 #include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace headpond::cli {
 
@@ -67,7 +67,9 @@ Json value_of(const std::string& text) {
     return text;
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
 
 void TextTable::add(std::vector<std::string> row) {
     row.resize(columns_.size());

@@ -1,13 +1,13 @@
 // Results: stdout as it is, tables for people, JSON for programs.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace headpond::cli {
 

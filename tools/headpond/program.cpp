@@ -6,16 +6,16 @@
 #include "session.h"
 #include "utf8.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <unistd.h>
-
 #include <headpond/error.h>
 #include <headpond/version.h>
 
 #include <clocale>
 #include <iostream>
 #include <new>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
 
 namespace headpond::cli {
 
@@ -26,7 +26,8 @@ constexpr const char* exit_codes =
 
 // Made from the option table: what a process may set.
 std::string environment_text() {
-    std::string text = "\nEnvironment:\n  HEADPOND_DB\n      the database file, where --db is absent\n";
+    std::string text =
+        "\nEnvironment:\n  HEADPOND_DB\n      the database file, where --db is absent\n";
     for (const OptionDoc& one : option_docs()) {
         if (one.in_file) continue;
         const std::string unit = one.unit.empty() ? "" : " " + std::string(one.unit);

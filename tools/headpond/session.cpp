@@ -3,12 +3,12 @@
 #include "arguments.h"
 #include "utf8.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <array>
 #include <cstdlib>
 #include <iostream>
+
+#include <pwd.h>
+#include <unistd.h>
 
 namespace headpond::cli {
 
@@ -45,15 +45,17 @@ Options Session::options(Migrate migrate) const {
     return options;
 }
 
-Queue Session::open(Migrate migrate) const { return Queue(options(migrate)); }
+Queue Session::open(Migrate migrate) const {
+    return Queue(options(migrate));
+}
 
 CLI::App& add_command(CLI::App& parent, Session& session, const std::string& name,
                       const std::string& about) {
     CLI::App& command = *parent.add_subcommand(name, about);
-    command.add_option_function<std::string>(
-               "--db",
-               [&session](const std::string& value) { session.databases.push_back(value); },
-               "The database file; else the variable HEADPOND_DB")
+    command
+        .add_option_function<std::string>(
+            "--db", [&session](const std::string& value) { session.databases.push_back(value); },
+            "The database file; else the variable HEADPOND_DB")
         ->type_name("FILE");
     add_switch(command, "--json", session.json, "Print JSON");
     return command;
@@ -81,7 +83,9 @@ CLI::Option* add_switch(CLI::App& command, const std::string& name, bool& target
         ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
 }
 
-void complain(std::string_view text) { std::cerr << "headpond: " << one_line(text) << '\n'; }
+void complain(std::string_view text) {
+    std::cerr << "headpond: " << one_line(text) << '\n';
+}
 
 std::string author() {
     std::array<char, 256> host{};

@@ -1,4 +1,5 @@
-// What the commands share: the database, the result stream, and how commands and options are declared.
+// What the commands share: the database, the result stream, and how commands and options are
+// declared.
 #pragma once
 
 #include "output.h"
@@ -6,12 +7,13 @@
 #include <headpond/options.h>
 #include <headpond/queue.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <CLI/CLI.hpp>
 
 namespace headpond::cli {
 
@@ -39,7 +41,8 @@ CLI::App& add_command(CLI::App& parent, Session& session, const std::string& nam
                       const std::string& about);
 
 using Text = std::optional<std::string>;
-// Declares an option or a positional that takes one text, kept in `target`; `shape` is shown in help
+// Declares an option or a positional that takes one text, kept in `target`; `shape` is shown in
+// help
 // ("TEXT", "S"). Commands check the text themselves, so that every message says what is allowed.
 CLI::Option* add_text(CLI::App& command, const std::string& name, Text& target,
                       const std::string& shape, const std::string& about);

@@ -52,8 +52,9 @@ void check_setting(const std::string& name, const std::string& value) {
     for (const OptionDoc& one : option_docs()) {
         if (!one.in_file) {
             if (one.name != name) continue;
-            throw UsageError(name + " belongs to the process, not to the file; allowed: the "
-                                    "variable HEADPOND_" +
+            throw UsageError(name +
+                             " belongs to the process, not to the file; allowed: the "
+                             "variable HEADPOND_" +
                              std::string(one.variable));
         }
         if (one.name == name) {

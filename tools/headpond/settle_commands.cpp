@@ -18,7 +18,8 @@ using Given = std::shared_ptr<SettleArguments>;
 
 constexpr Ms delay_max{366LL * 24 * 3600 * 1000};
 
-// --- answers --------------------------------------------------------------------------------------
+// --- answers
+// --------------------------------------------------------------------------------------
 
 std::string text_of(const Settled& settled, const std::string& rest) {
     std::string text = "acked " + std::to_string(settled.acked);
@@ -49,16 +50,16 @@ Exit answer(Session& session, const Settled& settled, const std::string& text) {
     return settled.fenced || settled.gone > 0 ? Exit::warning : Exit::ok;
 }
 
-// --- ack ------------------------------------------------------------------------------------------
+// --- ack
+// ------------------------------------------------------------------------------------------
 
 // The words are those of Rest.
 Rest rest_of(const std::string& word) {
-    constexpr std::array<std::pair<std::string_view, Rest>, 5> words{
-        {{"ack", Rest::ack},
-         {"nack", Rest::nack},
-         {"release", Rest::release},
-         {"split", Rest::split},
-         {"keep", Rest::keep}}};
+    constexpr std::array<std::pair<std::string_view, Rest>, 5> words{{{"ack", Rest::ack},
+                                                                      {"nack", Rest::nack},
+                                                                      {"release", Rest::release},
+                                                                      {"split", Rest::split},
+                                                                      {"keep", Rest::keep}}};
     for (const auto& [name, rest] : words) {
         if (name == word) return rest;
     }
@@ -91,12 +92,12 @@ Exit ack(Session& session, const SettleArguments& given) {
         read_results(*given.results, settlement, *queue.options().payload_bytes_max);
     }
     const Settled settled = queue.settle(*given.token, settlement);
-    const std::string rest =
-        settlement.rest == Rest::ack ? "" : given.rest.value_or("nack");
+    const std::string rest = settlement.rest == Rest::ack ? "" : given.rest.value_or("nack");
     return answer(session, settled, text_of(settled, rest));
 }
 
-// --- the others -----------------------------------------------------------------------------------
+// --- the others
+// -----------------------------------------------------------------------------------
 
 Exit give_back(Session& session, const SettleArguments& given, Rest rest, const std::string& word) {
     check_token(*given.token);
@@ -142,9 +143,8 @@ void add_ack(CLI::App& app, Session& session) {
         "reason; a missing result is empty. One malformed line, and nothing is settled.\n"
         "Exit codes: 0 done, 1 fenced (the token is superseded, nothing changed) or a named item\n"
         "was not in the batch, 3 failure");
-    command.callback([given, &session] {
-        session.action = [given, &session] { return ack(session, *given); };
-    });
+    command.callback(
+        [given, &session] { session.action = [given, &session] { return ack(session, *given); }; });
 }
 
 void add_give_back(CLI::App& app, Session& session, Rest rest, const std::string& name,
@@ -178,8 +178,8 @@ void add_settle_commands(CLI::App& app, Session& session) {
     add_give_back(app, session, Rest::split, "split", "split",
                   "Give the batch back as two halves, due at once; the attempt stays charged.");
     auto given = std::make_shared<SettleArguments>();
-    CLI::App& command = add_one(app, session, given, "extend",
-                                "Let the lease lapse S seconds from now instead.");
+    CLI::App& command =
+        add_one(app, session, given, "extend", "Let the lease lapse S seconds from now instead.");
     add_text(command, "S", given->seconds, "SECONDS", "0.001 to 86400")->required();
     command.callback([given, &session] {
         session.action = [given, &session] { return extend(session, *given); };

@@ -60,12 +60,11 @@ std::string iso_time(WallTime time) {
     const std::chrono::year_month_day date{days};
     const std::chrono::hh_mm_ss clock{time - days};
     char text[64];
-    std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                  static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                  static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                  static_cast<int>(clock.minutes().count()),
-                  static_cast<int>(clock.seconds().count()),
-                  static_cast<int>(clock.subseconds().count()));
+    std::snprintf(
+        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+        static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
     return text;
 }
 
@@ -100,8 +99,7 @@ std::optional<WallTime> parse_iso(std::string_view text) {
         return std::nullopt;
     }
     return WallTime{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
-           std::chrono::minutes{minute - offset} + std::chrono::seconds{second} +
-           Ms{millisecond};
+           std::chrono::minutes{minute - offset} + std::chrono::seconds{second} + Ms{millisecond};
 }
 
 }  // namespace headpond::cli

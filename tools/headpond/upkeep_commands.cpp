@@ -11,13 +11,17 @@ namespace headpond::cli {
 
 namespace {
 
-// --- health ---------------------------------------------------------------------------------------
+// --- health
+// ---------------------------------------------------------------------------------------
 
 Exit exit_of(HealthLevel level) {
     switch (level) {
-        case HealthLevel::ok: return Exit::ok;
-        case HealthLevel::warning: return Exit::warning;
-        case HealthLevel::critical: return Exit::critical;
+        case HealthLevel::ok:
+            return Exit::ok;
+        case HealthLevel::warning:
+            return Exit::warning;
+        case HealthLevel::critical:
+            return Exit::critical;
     }
     return Exit::failure;
 }
@@ -51,15 +55,15 @@ Exit health(Session& session) {
     return exit;
 }
 
-// --- check ----------------------------------------------------------------------------------------
+// --- check
+// ----------------------------------------------------------------------------------------
 
 void print_check(Session& session, const CheckReport& report, bool repaired) {
     if (session.json) {
         Json findings = Json::array();
         for (const CheckFinding& finding : report.findings) {
-            findings.push_back({{"what", finding.what},
-                                {"detail", finding.detail},
-                                {"warning", finding.warning}});
+            findings.push_back(
+                {{"what", finding.what}, {"detail", finding.detail}, {"warning", finding.warning}});
         }
         session.out.json({{"ok", report.ok()},
                           {"findings", findings},
@@ -88,7 +92,8 @@ Exit check(Session& session, bool repair) {
     return report.findings.empty() ? Exit::ok : Exit::warning;
 }
 
-// --- cleanup --------------------------------------------------------------------------------------
+// --- cleanup
+// --------------------------------------------------------------------------------------
 
 Exit cleanup(Session& session) {
     Queue queue = session.open();
@@ -116,7 +121,8 @@ Exit cleanup(Session& session) {
     return Exit::ok;
 }
 
-// --- migrate, backup, version ---------------------------------------------------------------------
+// --- migrate, backup, version
+// ---------------------------------------------------------------------
 
 // As headpond::migrate, with our log: the library's default one prints on stdout.
 std::vector<Migration> migrate_with(Options options) {
@@ -171,10 +177,11 @@ Exit version(Session& session) {
     return Exit::ok;
 }
 
-CLI::App& add_plain(CLI::App& app, Session& session, Exit (*run)(Session&),
-                    const std::string& name, const std::string& about) {
+CLI::App& add_plain(CLI::App& app, Session& session, Exit (*run)(Session&), const std::string& name,
+                    const std::string& about) {
     CLI::App& command = add_command(app, session, name, about);
-    command.callback([run, &session] { session.action = [run, &session] { return run(session); }; });
+    command.callback(
+        [run, &session] { session.action = [run, &session] { return run(session); }; });
     return command;
 }
 
@@ -182,8 +189,9 @@ CLI::App& add_plain(CLI::App& app, Session& session, Exit (*run)(Session&),
 
 void add_upkeep_commands(CLI::App& app, Session& session) {
     add_plain(app, session, health, "health", "Is it well? The rows of the view `health`.")
-        .footer("Exit codes: 0 well, 1 a warning, 2 critical, 3 failure; the reasons follow the\n"
-                "table, or are on stderr with --json");
+        .footer(
+            "Exit codes: 0 well, 1 a warning, 2 critical, 3 failure; the reasons follow the\n"
+            "table, or are on stderr with --json");
     auto repair = std::make_shared<bool>(false);
     CLI::App& command = add_command(app, session, "check",
                                     "Check integrity, schema, ledger and ranges; reads all rows.");

@@ -2,9 +2,10 @@
 
 #include <headpond/error.h>
 #include <headpond/sqlite.h>
-#include <sqlite3.h>
 
 #include <memory>
+
+#include <sqlite3.h>
 
 namespace headpond::ingest {
 
@@ -37,7 +38,9 @@ constexpr const char* columns =
     "location_confidence, location_name, location_country, location_reason, feed_latitude, "
     "feed_longitude";
 
-sqlite3* db(void* handle) { return static_cast<sqlite3*>(handle); }
+sqlite3* db(void* handle) {
+    return static_cast<sqlite3*>(handle);
+}
 
 [[noreturn]] void fail(sqlite3* handle) {
     const int code = sqlite3_extended_errcode(handle);
@@ -183,12 +186,13 @@ bool AlertsTable::settle(std::string_view uuid, const std::optional<Location>& l
 }
 
 std::int64_t AlertsTable::settle_lost() {
-    Statement update(handle_,
-                     "UPDATE alerts SET location_method = 'fallback', location_confidence = 'none', "
-                     "location_reason = 'outcome dropped unread' "
-                     "WHERE location_method = 'batch_pending' "
-                     "AND NOT EXISTS (SELECT 1 FROM items WHERE key = uuid) "
-                     "AND uuid NOT IN (SELECT key FROM outcomes)");
+    Statement update(
+        handle_,
+        "UPDATE alerts SET location_method = 'fallback', location_confidence = 'none', "
+        "location_reason = 'outcome dropped unread' "
+        "WHERE location_method = 'batch_pending' "
+        "AND NOT EXISTS (SELECT 1 FROM items WHERE key = uuid) "
+        "AND uuid NOT IN (SELECT key FROM outcomes)");
     return update.change();
 }
 
@@ -207,8 +211,8 @@ std::optional<AlertRow> AlertsTable::find(std::string_view uuid) {
 }
 
 void AlertsTable::each(const std::function<void(const AlertRow&)>& fn) {
-    Statement rows(handle_, std::string("SELECT ") + columns +
-                                " FROM alerts ORDER BY published_at, uuid");
+    Statement rows(handle_,
+                   std::string("SELECT ") + columns + " FROM alerts ORDER BY published_at, uuid");
     while (rows.step()) fn(read_row(rows));
 }
 

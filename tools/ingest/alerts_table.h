@@ -1,7 +1,7 @@
 // The guest table `alerts` beside the queue's own, in the same file.
 #pragma once
 
-#include "alert.h"
+#include "feed/alert.h"
 #include "location.h"
 
 #include <headpond/item.h>

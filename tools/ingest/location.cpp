@@ -1,7 +1,8 @@
 #include "location.h"
 
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include <nlohmann/json.hpp>
 
 namespace headpond::ingest {
 
@@ -28,9 +29,12 @@ AlertText from_payload(std::string_view payload) {
 }
 
 std::string to_result(const Location& location) {
-    return json{{"latitude", location.latitude},     {"longitude", location.longitude},
-                {"name", location.name},             {"country", location.country},
-                {"confidence", location.confidence}, {"method", location.method},
+    return json{{"latitude", location.latitude},
+                {"longitude", location.longitude},
+                {"name", location.name},
+                {"country", location.country},
+                {"confidence", location.confidence},
+                {"method", location.method},
                 {"basis", location.basis}}
         .dump();
 }

@@ -1,7 +1,7 @@
 // What travels through the queue: an alert's text on the way in, its location on the way out.
 #pragma once
 
-#include "alert.h"
+#include "feed/alert.h"
 
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
 // headpond-ingest: feeds in, located alerts out, through a Headpond queue.
-#include "feed.h"
+#include "feed/feed.h"
 #include "pipeline.h"
 #include "report.h"
 #include "sample.h"
@@ -7,14 +7,15 @@
 #include "signals.h"
 
 #include <headpond/error.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace {
 
@@ -38,7 +39,8 @@ void require_feeds(const IngestSettings& settings) {
         }
         std::error_code error;
         if (!std::filesystem::exists(feed, error)) {
-            throw UsageError("the feed '" + feed + "' does not exist; allowed: a readable file, or -");
+            throw UsageError("the feed '" + feed +
+                             "' does not exist; allowed: a readable file, or -");
         }
     }
 }
@@ -103,7 +105,8 @@ int run(const IngestSettings& settings) {
     }
     if (signals.token().stop_requested()) spdlog::info("Stopped by a signal");
     if (!drained) spdlog::warn("Alerts are left pending: run again to go on");
-    queue.log_health();
+    // A drained run has cleaned up, which logs the health.
+    if (signals.token().stop_requested()) queue.log_health();
     Summary summary = summarise(queue, pipeline, settings.hide_coordinates);
     if (!settings.output.empty()) write_alerts(queue, settings.output, std::cout);
     summary.seconds =

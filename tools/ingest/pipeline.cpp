@@ -105,8 +105,12 @@ Pipeline::Indexes Pipeline::store(std::span<const Alert* const> alerts) {
                                                          .published_at = alert->published_at});
             switch (answer) {
                 case Enqueued::stored:
-                case Enqueued::duplicate: pending.push_back(alert->uuid); break;
-                case Enqueued::too_large: table.settle(alert->uuid, {}, "too_large"); break;
+                case Enqueued::duplicate:
+                    pending.push_back(alert->uuid);
+                    break;
+                case Enqueued::too_large:
+                    table.settle(alert->uuid, {}, "too_large");
+                    break;
                 case Enqueued::refused:
                 case Enqueued::no_room:
                     table.remove(alert->uuid);

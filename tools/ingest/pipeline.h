@@ -1,7 +1,7 @@
 // The way of an alert: feed, table, queue, resolver, table.
 #pragma once
 
-#include "feed.h"
+#include "feed/feed.h"
 #include "resolver.h"
 
 #include <headpond/processor.h>
@@ -19,11 +19,11 @@ namespace headpond::ingest {
 
 // What this run did, besides what the table holds.
 struct RunCounts {
-    std::int64_t known = 0;    // alerts of the feeds that the table had already
-    std::int64_t resumed = 0;  // pending alerts that an earlier run left
-    std::int64_t lost = 0;     // of those, without an outcome to come
-    std::int64_t batches = 0;  // distinct batches this run handled
-    std::int64_t attempts = 0; // deliveries this run handled
+    std::int64_t known = 0;     // alerts of the feeds that the table had already
+    std::int64_t resumed = 0;   // pending alerts that an earlier run left
+    std::int64_t lost = 0;      // of those, without an outcome to come
+    std::int64_t batches = 0;   // distinct batches this run handled
+    std::int64_t attempts = 0;  // deliveries this run handled
 };
 
 // One thread. The queue must outlive it.

@@ -1,9 +1,7 @@
 #include "report.h"
 
 #include "alerts_table.h"
-#include "gazetteer.h"
-
-#include <nlohmann/json.hpp>
+#include "gazetteer/gazetteer.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +10,8 @@
 #include <ostream>
 #include <stdexcept>
 #include <system_error>
+
+#include <nlohmann/json.hpp>
 
 namespace headpond::ingest {
 
@@ -103,12 +103,12 @@ void print_table(std::ostream& out, const Summary& summary) {
 
 void print_json(std::ostream& out, const Summary& summary) {
     nlohmann::ordered_json json{
-        {"alerts", summary.alerts},        {"by_feed", summary.by_feed},
-        {"by_batch", summary.by_batch},    {"fallback", summary.fallback},
-        {"pending", summary.pending},      {"batches", summary.run.batches},
+        {"alerts", summary.alerts},         {"by_feed", summary.by_feed},
+        {"by_batch", summary.by_batch},     {"fallback", summary.fallback},
+        {"pending", summary.pending},       {"batches", summary.run.batches},
         {"attempts", summary.run.attempts}, {"evicted", summary.evicted},
-        {"expired", summary.expired},      {"abandoned", summary.abandoned},
-        {"rejected", summary.rejected},    {"known", summary.run.known},
+        {"expired", summary.expired},       {"abandoned", summary.abandoned},
+        {"rejected", summary.rejected},     {"known", summary.run.known},
         {"resumed", summary.run.resumed}};
     if (summary.accuracy) {
         const Accuracy& accuracy = *summary.accuracy;

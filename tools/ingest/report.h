@@ -13,9 +13,9 @@ namespace headpond::ingest {
 // Of the run's alerts that carry hidden coordinates.
 struct Accuracy {
     std::int64_t alerts = 0;
-    std::int64_t located = 0;           // by a batch
-    std::int64_t within_100_km = 0;     // of those located
-    std::int64_t right_country = 0;     // of those located
+    std::int64_t located = 0;        // by a batch
+    std::int64_t within_100_km = 0;  // of those located
+    std::int64_t right_country = 0;  // of those located
     std::int64_t fallback = 0;
 };
 

@@ -27,9 +27,9 @@ class GazetteerResolver final : public Resolver {
     [[nodiscard]] std::string locate(const Item& item) const {
         const AlertText text = from_payload(item.payload);
         const auto place = gazetteer_.locate({.title = text.title,
-                                                        .summary = text.summary,
-                                                        .source_tag = text.source_tag,
-                                                        .link = text.link});
+                                              .summary = text.summary,
+                                              .source_tag = text.source_tag,
+                                              .link = text.link});
         if (!place) return {};
         return to_result({.latitude = place->latitude,
                           .longitude = place->longitude,

@@ -1,7 +1,7 @@
 // Who answers "where is this?".
 #pragma once
 
-#include "gazetteer.h"
+#include "gazetteer/gazetteer.h"
 
 #include <headpond/batch.h>
 

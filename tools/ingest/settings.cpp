@@ -1,12 +1,13 @@
 #include "settings.h"
 
-#include <CLI/CLI.hpp>
 #include <headpond/error.h>
 #include <headpond/version.h>
 
 #include <algorithm>
 #include <iostream>
 #include <map>
+
+#include <CLI/CLI.hpp>
 
 namespace headpond::ingest {
 
@@ -56,11 +57,13 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     // Before anything is created: a bad variable stops the start, whatever the flags say.
     settings.queue = Options::from_env("MOONSHOT_");
     settings.queue.log_tag = "Moonshot";
-    CLI::App app("Reads feeds, keeps their alerts in an SQLite file, and finds the place of those "
-                 "that carry no coordinates, in batches through a Headpond queue.",
-                 "headpond-ingest");
+    CLI::App app(
+        "Reads feeds, keeps their alerts in an SQLite file, and finds the place of those "
+        "that carry no coordinates, in batches through a Headpond queue.",
+        "headpond-ingest");
     app.set_version_flag("--version", version_text());
-    app.add_option("FEED", settings.feeds, "files in RSS, Atom or RDF; - is standard input; none: the bundled sample");
+    app.add_option("FEED", settings.feeds,
+                   "files in RSS, Atom or RDF; - is standard input; none: the bundled sample");
     app.add_option("--db", settings.database, "the SQLite file (default headpond.db)")
         ->type_name("FILE");
     app.add_option("--resolver", settings.resolver, "gazetteer, or none: every batch fails")
@@ -70,8 +73,9 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     app.add_option("--output", settings.output, "write all alerts as NDJSON; - is standard output")
         ->type_name("FILE");
     app.add_flag("--json", settings.json, "the summary as one line of JSON");
-    app.footer("Exit codes: 0 the input is drained; 3 usage or failure.\n"
-               "Limits that are set are kept in the file, for all its users.");
+    app.footer(
+        "Exit codes: 0 the input is drained; 3 usage or failure.\n"
+        "Limits that are set are kept in the file, for all its users.");
     std::map<std::string, std::string> limits;
     add_limits(app, limits);
     try {

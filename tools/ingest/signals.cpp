@@ -34,6 +34,8 @@ SignalStop::SignalStop() {
     });
 }
 
-SignalStop::~SignalStop() { pthread_kill(thread_.native_handle(), SIGUSR2); }
+SignalStop::~SignalStop() {
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+}
 
 }  // namespace headpond::ingest

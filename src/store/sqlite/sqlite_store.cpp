@@ -53,7 +53,8 @@ std::int64_t file_size(const std::string& path) {
 
 SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
     try {
-        writer_ = open_connection(order_.path, Access::read_write, 0);
+        // Another process may be recovering the log; write() sets its own patience.
+        writer_ = open_connection(order_.path, Access::read_write, reader_busy_ms);
         verify_identity(*writer_, order_.path);
         for (const SchemaFinding& finding : compare_schema(*writer_)) {
             if (finding.warning) continue;

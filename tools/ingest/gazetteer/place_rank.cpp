@@ -1,0 +1,144 @@
+#include "gazetteer/place_rank.h"
+
+#include "gazetteer/gazetteer.h"
+#include "gazetteer/place_evidence.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace headpond::ingest {
+namespace {
+
+// Points, as in place_score.cpp.
+constexpr double place_enough = 7.75;
+constexpr double country_enough = 4;
+constexpr double nested_within = 7;  // a city of the best region is preferred up to so much below
+constexpr double area_radius_km = 600;
+constexpr double rival_within = 1.2;
+
+class Ranker {
+  public:
+    Ranker(std::vector<Mention> title, std::vector<Mention> summary, const PlaceHints& hints,
+           const GazetteerData& data)
+        : data_(data),
+          evidence_(std::move(title), std::move(summary), hints, data),
+          candidates_(score_places(evidence_, hints, data)) {}
+
+    std::optional<Candidate> run() {
+        const std::optional<Candidate> country = best_country();
+        std::optional<Candidate> place = best_place(true);
+        if (!place) place = best_place(false);
+        if (!place) return country;
+        if (!country || country->country == place->country || place->country_named) return place;
+        const bool weak = country->meaning == Meaning::demonym;
+        return weak || place->score > country->score ? place : country;
+    }
+
+  private:
+    std::optional<Candidate> best_country() const {
+        std::optional<Candidate> best;
+        for (const Candidate& candidate : candidates_) {
+            if (!is_country(candidate.meaning) || candidate.score < country_enough) continue;
+            if (!best || is_better_country(candidate, *best)) best = candidate;
+        }
+        return best;
+    }
+
+    // Of one mention the larger country (the two Congos).
+    bool is_better_country(const Candidate& candidate, const Candidate& best) const {
+        if (candidate.mention == best.mention && candidate.meaning == best.meaning) {
+            return data_.countries()[candidate.index].population >
+                   data_.countries()[best.index].population;
+        }
+        return candidate.score > best.score;
+    }
+
+    bool is_place(const Candidate& candidate, bool in_title) const {
+        return !is_country(candidate.meaning) &&
+               evidence_.mentions()[candidate.mention].in_title == in_title;
+    }
+
+    std::optional<Candidate> best_place(bool in_title) const {
+        const Candidate* best = nullptr;
+        for (const Candidate& candidate : candidates_) {
+            if (!is_place(candidate, in_title) || candidate.score < place_enough) continue;
+            if (best == nullptr || candidate.score > best->score) best = &candidate;
+        }
+        if (best == nullptr) return std::nullopt;
+        const double score = best->score;
+        for (int depth = 0; depth < 2; ++depth) best = nested_in(*best, in_title);
+        best = suburb_of(*best);
+        Candidate result = *best;
+        result.score = std::max(result.score, score);
+        const Mention& here = evidence_.mentions()[result.mention];
+        result.away_km = here.away_km;
+        result.away_degrees = here.away_degrees;
+        for (const Candidate& other : candidates_) {
+            if (other.mention == result.mention && is_city(other.meaning) &&
+                other.city != result.city && other.score + rival_within > best->score) {
+                result.rivalled = true;
+            }
+        }
+        return result;
+    }
+
+    bool is_within(const Candidate& inner, const Candidate& outer) const {
+        const bool city = is_city(inner.meaning);
+        switch (outer.meaning) {
+            case Meaning::district:
+                return city && inner.district == outer.district;
+            case Meaning::region:
+                return (city || inner.meaning == Meaning::district) && inner.region == outer.region;
+            case Meaning::area: {
+                if (!city || inner.country != outer.country) return false;
+                const AreaRow& area = data_.areas()[outer.index];
+                const CityRow& row = data_.cities()[inner.city];
+                return distance_km(static_cast<double>(area.latitude),
+                                   static_cast<double>(area.longitude),
+                                   static_cast<double>(row.latitude),
+                                   static_cast<double>(row.longitude)) < area_radius_km;
+            }
+            default:
+                return false;
+        }
+    }
+
+    // "Butte, Montana": the city, though the state's name may score more.
+    const Candidate* nested_in(const Candidate& outer, bool in_title) const {
+        const Candidate* inner = &outer;
+        if (is_city(outer.meaning)) return inner;
+        for (const Candidate& candidate : candidates_) {
+            if (!is_within(candidate, outer) || !is_place(candidate, in_title)) continue;
+            if (candidate.score < std::max(place_enough, outer.score - nested_within)) continue;
+            if (inner == &outer || candidate.score > inner->score) inner = &candidate;
+        }
+        return inner;
+    }
+
+    // "Brixton, London": the place that the best one is named to explain.
+    const Candidate* suburb_of(const Candidate& city) const {
+        const Candidate* suburb = &city;
+        if (!is_city(city.meaning)) return suburb;
+        for (const Candidate& candidate : candidates_) {
+            if (evidence_.mentions()[candidate.mention].chained != city.mention) continue;
+            if (!is_city(candidate.meaning) || candidate.score < place_enough) continue;
+            if (candidate.region != city.region || candidate.city == city.city) continue;
+            if (suburb == &city || candidate.score > suburb->score) suburb = &candidate;
+        }
+        return suburb;
+    }
+
+    const GazetteerData& data_;
+    PlaceEvidence evidence_;
+    std::vector<Candidate> candidates_;  // of evidence_
+};
+
+}  // namespace
+
+std::optional<Candidate> rank_places(std::vector<Mention> title_mentions,
+                                     std::vector<Mention> summary_mentions, const PlaceHints& hints,
+                                     const GazetteerData& data) {
+    return Ranker(std::move(title_mentions), std::move(summary_mentions), hints, data).run();
+}
+
+}  // namespace headpond::ingest
