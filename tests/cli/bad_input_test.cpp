@@ -130,8 +130,7 @@ TEST_F(CliTest, SecondsFinerThanAMillisecondAreRefusedNotRounded) {
     expect_ok({"pause", "--for", "0.0010"});
 }
 
-// --- environment
-// ----------------------------------------------------------------------------------
+// --- environment ---------------------------------------------------------------------------------
 
 class BadVariable : public CliTest, public ::testing::WithParamInterface<std::string> {};
 
@@ -168,8 +167,7 @@ TEST_F(CliTest, ALogTagIsTakenAndABadOneRefused) {
     expect_refused(cli({"health"}), "HEADPOND_LOG_TAG is ''");
 }
 
-// --- streams
-// --------------------------------------------------------------------------------------
+// --- streams -------------------------------------------------------------------------------------
 
 TEST_F(CliTest, AClosedStdoutIsToldBeforeAnythingChanges) {
     for (const auto& command :
@@ -223,8 +221,7 @@ TEST_F(CliTest, WithoutAnyStandardStreamTheDatabaseStaysWhole) {
     EXPECT_EQ(cli({"check"}).exit, 0);
 }
 
-// --- files
-// ----------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 class BadFile : public CliTest {
   protected:

@@ -90,7 +90,9 @@ TEST_F(Enqueue, Base64OfEveryRemainderIsReadBack) {
         lines += json{{"key", "k" + text}, {"payload_base64", encoded}}.dump() + "\n";
     }
     expect_ok({"enqueue", "--ndjson"}, lines);
-    for (const auto& item : cli_json({"lease"})["items"]) {
+    const json batch = cli_json({"lease"});
+    EXPECT_EQ(batch["items"].size(), known.size());
+    for (const auto& item : batch["items"]) {
         EXPECT_EQ("k" + item["payload"].get<std::string>(), item["key"]);
     }
 }
@@ -134,8 +136,7 @@ TEST_F(Enqueue, AnEndlessPayloadIsReadNoFurtherThanItsLimit) {
     EXPECT_EQ(result.exit, 1);
 }
 
-// --- malformed lines
-// ------------------------------------------------------------------------------
+// --- malformed lines -----------------------------------------------------------------------------
 
 TEST_F(Enqueue, WhatStoodBeforeAMalformedLineIsStored) {
     const auto result =

@@ -84,8 +84,7 @@ TEST_F(CliLife, PauseAndResumeAreOneRow) {
     EXPECT_EQ(cli({"resume"}).exit, 0) << "again";
 }
 
-// --- who creates the file
-// -------------------------------------------------------------------------
+// --- who creates the file ------------------------------------------------------------------------
 
 TEST_F(CliLife, EnqueueSettingsSetAndMigrateCreateAMissingOrEmptyFile) {
     const std::vector<std::vector<std::string>> creators = {

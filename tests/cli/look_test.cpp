@@ -119,8 +119,7 @@ TEST_F(Look, BatchesMergesLeasedWaitingAndHeldByTheGate) {
     EXPECT_EQ(all[0]["why"], "gate closed");
 }
 
-// --- health
-// ---------------------------------------------------------------------------------------
+// --- health --------------------------------------------------------------------------------------
 
 // The view as `sqlite3 -json` prints it; ages move between the two looks and are compared by type.
 TEST_F(Look, HealthHasTheRowsOfTheViewWithTheirTypes) {
@@ -162,8 +161,7 @@ TEST_F(Look, HealthAnswersTheNagiosOrder) {
     EXPECT_NE(critical.out.find("\ncritical: full: newcomers are refused\n"), std::string::npos);
 }
 
-// --- check, cleanup
-// -------------------------------------------------------------------------------
+// --- check, cleanup ------------------------------------------------------------------------------
 
 TEST_F(Look, CheckFindsAHandEditAndRepairBooksIt) {
     put({"a", "b", "c"});
@@ -211,8 +209,7 @@ TEST_F(Look, CleanupCountsWhatItRemoved) {
     EXPECT_EQ(counts.size(), 11U);
 }
 
-// --- backup, version, help
-// ------------------------------------------------------------------------
+// --- backup, version, help -----------------------------------------------------------------------
 
 TEST_F(Look, BackupIsAQueueOfItsOwnAndRefusesAnExistingFile) {
     put({"a"});

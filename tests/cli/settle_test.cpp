@@ -102,7 +102,7 @@ TEST_F(Settle, NackAndReleaseTakeADelay) {
     expect_ok({"nack", lease({"--max", "1"}), "--error", "x", "--delay", "100.5"});
     expect_ok({"release", lease({"--max", "1"}), "--delay", "200"});
     const json batches = cli_json({"batches"});
-    const auto seconds = [&](int i) {
+    const auto seconds = [&](std::size_t i) {
         return std::stoi(batches[i]["leasable"].get<std::string>().substr(3));  // "in 100s"
     };
     EXPECT_NEAR(seconds(0), 71, 30) << batches;

@@ -31,8 +31,7 @@ class BatchConformance : public StoreConformance {
     }
 };
 
-// --- batches
-// --------------------------------------------------------------------------------------
+// --- batches -------------------------------------------------------------------------------------
 
 TEST_P(BatchConformance, ABatchComesBackAsItWasAddedAndSaved) {
     BatchRow row;
@@ -194,8 +193,7 @@ TEST_P(BatchConformance, TwoBatchesMayNotStartAtTheSameItem) {
     EXPECT_THAT(seen([](Transaction& tx) { return tx.batches(0, no_limit); }).size(), 1U);
 }
 
-// --- attempts
-// -------------------------------------------------------------------------------------
+// --- attempts ------------------------------------------------------------------------------------
 
 class AttemptConformance : public BatchConformance {
   protected:
@@ -257,8 +255,7 @@ TEST_P(AttemptConformance, PruneDropsTheOldestOverTheBound) {
     EXPECT_EQ(left.back().front(), "4") << "the newest are kept";
 }
 
-// --- dead letters
-// ---------------------------------------------------------------------------------
+// --- dead letters --------------------------------------------------------------------------------
 
 class DeadConformance : public StoreConformance {
   protected:
@@ -344,8 +341,7 @@ TEST_P(DeadConformance, TheyLeaveByIdAndAge) {
     });
 }
 
-// --- outcomes
-// -------------------------------------------------------------------------------------
+// --- outcomes ------------------------------------------------------------------------------------
 
 TEST_P(BatchConformance, OutcomesComeInTheOrderOfTheItems) {
     write([](Transaction& tx) {

@@ -42,8 +42,7 @@ class Conformance : public StoreConformance {
     }
 };
 
-// --- facts
-// ----------------------------------------------------------------------------------------
+// --- facts ---------------------------------------------------------------------------------------
 
 TEST_P(Conformance, ANewStoreHasNothing) {
     read([](Transaction& tx) {
@@ -89,8 +88,7 @@ TEST_P(Conformance, TheWatermarkIsThatOfTheHighestRangeNotOfTheNewestBatch) {
     EXPECT_EQ(seen([](Transaction& tx) { return tx.watermark(); }), 4);
 }
 
-// --- items
-// ----------------------------------------------------------------------------------------
+// --- items ---------------------------------------------------------------------------------------
 
 TEST_P(Conformance, AnItemComesBackAsItWentIn) {
     const std::string payload("\0\xff binary \n", 11);
@@ -254,8 +252,7 @@ TEST_P(Conformance, KeysAreIndexedOrFreeAndRepeatedOnesForbidTheIndex) {
     });
 }
 
-// --- the counters
-// ---------------------------------------------------------------------------------
+// --- the counters --------------------------------------------------------------------------------
 
 TEST_P(Conformance, ApplyAddsEveryCounter) {
     Counters delta;
@@ -306,8 +303,7 @@ TEST_P(Conformance, TheOtherTotalsAreSet) {
     EXPECT_EQ(totals.sampled_at, 66);
 }
 
-// --- single rows, owners, settings
-// ----------------------------------------------------------------
+// --- single rows, owners, settings ---------------------------------------------------------------
 
 TEST_P(Conformance, TheGateComesBackAsItWasSet) {
     for (const auto state :
@@ -425,8 +421,7 @@ TEST_P(Conformance, SettingsAreInsertedAndChanged) {
         << "the file itself refuses a value out of range";
 }
 
-// --- transactions
-// ---------------------------------------------------------------------------------
+// --- transactions --------------------------------------------------------------------------------
 
 TEST_P(Conformance, WhatAWriteThrowsUndoesAllOfIt) {
     put("kept");
@@ -511,8 +506,7 @@ TEST_P(Conformance, SyncedAndUnsyncedWritesMayFollowEachOther) {
     EXPECT_EQ(seen([](Transaction& tx) { return tx.totals().last_cleanup_at; }), 3);
 }
 
-// --- for operators
-// --------------------------------------------------------------------------------
+// --- for operators -------------------------------------------------------------------------------
 
 TEST_P(Conformance, AViewIsTextAndOnlyOurs) {
     const auto ledger = store->view("ledger", 0);

@@ -36,8 +36,7 @@ class CreationTest : public QueueTest {
     }
 };
 
-// --- several at once
-// ------------------------------------------------------------------------------
+// --- several at once -----------------------------------------------------------------------------
 
 TEST_F(CreationTest, FourProcessesOpenANewFileAtOnce) {
     constexpr int processes = 4;
@@ -70,8 +69,7 @@ TEST_F(CreationTest, FourProcessesOpenANewFileAtOnce) {
     }
 }
 
-// --- killed half-way
-// ------------------------------------------------------------------------------
+// --- killed half-way -----------------------------------------------------------------------------
 
 // What happens in a folder, event by event.
 class Watch {
@@ -153,8 +151,32 @@ TEST_F(CreationTest, EveryStageOfACreationIsFinished) {
     }
 }
 
-// --- what was made
-// --------------------------------------------------------------------------------
+// The first page is written and its journal not yet gone: SQLite rolls back to an empty file.
+TEST_F(CreationTest, AFirstPageThatIsRolledBackIsWrittenAgain) {
+    const auto path = dir / "queue.db";
+    write_bytes(path, "");
+    RawDatabase(path).exec(
+        "PRAGMA auto_vacuum=INCREMENTAL; "
+        "PRAGMA application_id=0x48504E44; CREATE TABLE t (x)");
+    // The header of a journal (sqlite.org/fileformat.html): no pages, from a file of 0 pages.
+    std::string journal("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8);
+    for (const unsigned word : {0U, 1U, 0U, 512U, 4096U}) {
+        for (int shift = 24; shift >= 0; shift -= 8) {
+            journal += static_cast<char>((word >> static_cast<unsigned>(shift)) & 0xffU);
+        }
+    }
+    journal.resize(512);
+    write_bytes(path.string() + "-journal", journal);
+    {
+        Queue queue(options());
+        put(queue, {"a"});
+    }
+    expect_whole(path, 1);
+    EXPECT_EQ(RawDatabase(path).integer("SELECT count(*) FROM sqlite_schema WHERE name = 't'"), 0)
+        << "the journal was rolled back";
+}
+
+// --- what was made -------------------------------------------------------------------------------
 
 TEST_F(CreationTest, TheFileIsMadeAsDecided) {
     const Queue queue(options());

@@ -180,8 +180,7 @@ TEST_F(DamageTest, FlippedBitsInTheHeaderAreMetOrHarmless) {
     }
 }
 
-// --- side files
-// -----------------------------------------------------------------------------------
+// --- side files ----------------------------------------------------------------------------------
 
 TEST_F(DamageTest, GarbageInTheSharedMemoryFileIsHarmless) {
     std::string garbage;

@@ -60,8 +60,7 @@ class IdentifyTest : public QueueTest {
     }
 };
 
-// --- other files
-// ----------------------------------------------------------------------------------
+// --- other files ---------------------------------------------------------------------------------
 
 TEST_F(IdentifyTest, Text) {
     expect_file_refused("key,value\na,1\n", "not an SQLite database");
@@ -138,8 +137,7 @@ TEST_F(IdentifyTest, AnotherJournalMode) {
     EXPECT_THAT(resident(queue), ElementsAre("a", "b", "c"));
 }
 
-// --- new files
-// ------------------------------------------------------------------------------------
+// --- new files -----------------------------------------------------------------------------------
 
 TEST_F(IdentifyTest, AZeroByteFileIsANewQueue) {
     write_bytes(path(), "");
@@ -194,8 +192,7 @@ TEST_F(IdentifyTest, UnusualNamesAreFileNames) {
     }
 }
 
-// --- paths
-// ----------------------------------------------------------------------------------------
+// --- paths ---------------------------------------------------------------------------------------
 
 TEST_F(IdentifyTest, PathsThatAreNone) {
     expect_refused("", ErrorCode::misuse, "empty");
@@ -258,8 +255,7 @@ TEST_F(IdentifyTest, AHardLink) {
     EXPECT_NO_THROW(Queue{options()});
 }
 
-// --- rights
-// ---------------------------------------------------------------------------------------
+// --- rights --------------------------------------------------------------------------------------
 
 // What a user without rights meets who opens the queue; "opened" where nothing is in the way.
 class RightsTest : public IdentifyTest {

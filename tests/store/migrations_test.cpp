@@ -201,8 +201,7 @@ TEST_F(MigrationFile, ANewerSchemaWithoutARecordIsRefused) {
     EXPECT_EQ(refusal().code(), ErrorCode::schema_newer);
 }
 
-// --- views
-// ----------------------------------------------------------------------------------------
+// --- views ---------------------------------------------------------------------------------------
 
 TEST_F(MigrationFile, ViewsAreMadeAnewWhenTheirDigestDiffers) {
     make();
@@ -237,8 +236,7 @@ TEST_F(MigrationFile, ARequiredSchemaIsNotTouched) {
     EXPECT_EQ(ask("SELECT digest FROM migrations WHERE version = 0"), "older");
 }
 
-// --- the public list
-// ------------------------------------------------------------------------------
+// --- the public list -----------------------------------------------------------------------------
 
 TEST_F(MigrationFile, TheListOpensNothingForWriting) {
     for (const Migration& one : migrations(path())) EXPECT_FALSE(one.applied);

@@ -233,8 +233,7 @@ TEST_F(ViewsTest, AKeyHasATrailInOrder) {
     }
 }
 
-// --- one by one
-// -----------------------------------------------------------------------------------
+// --- one by one ----------------------------------------------------------------------------------
 
 TEST_F(ViewsTest, AGateUntilReopenedSaysSo) {
     put(*queue, {"a", "b"});
@@ -337,8 +336,7 @@ TEST_F(ViewsTest, TheSkewShowsFromFiveSecondsOn) {
     EXPECT_THAT(row_of("age_max_s")[1], "0") << "ages are by the queue clock";
 }
 
-// --- their cost
-// -----------------------------------------------------------------------------------
+// --- their cost ----------------------------------------------------------------------------------
 
 // Steps of SQLite's machine: no clock, no noise.
 int steps(const std::filesystem::path& path, const char* sql) {

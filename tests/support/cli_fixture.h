@@ -5,6 +5,7 @@
 #include "support/raw_database.h"
 #include "support/temp_dir.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>

@@ -1,10 +1,12 @@
 #include "support/program.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>

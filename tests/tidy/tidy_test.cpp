@@ -61,8 +61,7 @@ std::size_t width(const std::string& line) {
     return count;
 }
 
-// --- code without what is no code
-// -----------------------------------------------------------------
+// --- code without what is no code ----------------------------------------------------------------
 
 // Blanks comments, strings and characters, so that words and braces in them don't count. Keeps the
 // state of raw strings and block comments from line to line.
@@ -167,8 +166,7 @@ std::vector<std::string> included(const std::string& word, Applies applies) {
 
 using ::testing::IsEmpty;
 
-// --- layout
-// ---------------------------------------------------------------------------------------
+// --- layout --------------------------------------------------------------------------------------
 
 TEST(Tidy, TheTreeIsFound) {
     EXPECT_GT(sources().size(), 60U);
@@ -284,8 +282,7 @@ TEST(Tidy, TheSearchForFunctionsFindsThem) {
     EXPECT_EQ(functions[1].last, 14U);
 }
 
-// --- borders
-// --------------------------------------------------------------------------------------
+// --- borders -------------------------------------------------------------------------------------
 
 // Tests look at files with SQLite's own interface, and the ingest tool keeps its guest table.
 TEST(Tidy, SqliteStaysBehindTheStore) {
@@ -340,8 +337,7 @@ TEST(Tidy, TheStoreKnowsNoEngine) {
                 IsEmpty());
 }
 
-// --- habits
-// ---------------------------------------------------------------------------------------
+// --- habits --------------------------------------------------------------------------------------
 
 TEST(Tidy, NoTestIsSwitchedOff) {
     // Spelled apart, so that this file passes its own test.

@@ -5,6 +5,7 @@
 
 #include <headpond/admin.h>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -30,19 +31,17 @@ DeadFilter filter_of(const DeadArguments& given, std::int64_t usual_limit) {
     if (given.key) check_key("--key", *given.key);
     filter.key = given.key.value_or("");
     if (given.reason) {
-        constexpr std::string_view words[] = {"abandoned", "rejected", "evicted", "expired",
-                                              "stale"};
+        constexpr std::string_view words[] = {"abandoned", "rejected", "evicted", "expired"};
         if (std::find(std::begin(words), std::end(words), *given.reason) == std::end(words)) {
             throw UsageError("--reason is " + shown(*given.reason) +
-                             "; allowed: abandoned, rejected, evicted, expired, stale");
+                             "; allowed: abandoned, rejected, evicted, expired");
         }
         filter.reason = *given.reason;
     }
     return filter;
 }
 
-// --- ls
-// -------------------------------------------------------------------------------------------
+// --- ls ------------------------------------------------------------------------------------------
 
 Exit list(Session& session, const DeadArguments& given) {
     constexpr std::int64_t usual = 100;
@@ -77,8 +76,7 @@ Exit list(Session& session, const DeadArguments& given) {
     return Exit::ok;
 }
 
-// --- redrive, purge
-// -------------------------------------------------------------------------------
+// --- redrive, purge ------------------------------------------------------------------------------
 
 // On a terminal the question; else --yes must have been given. One key's letters need neither.
 bool confirmed(const DeadArguments& given, const std::string& what) {
@@ -167,9 +165,10 @@ void add_one(CLI::App& dead, Session& session, Run run, const std::string& name,
     CLI::App& command = add_command(dead, session, name, about);
     auto* key = add_text(command, "--key", given->key, "KEY", "Only this key's");
     auto* reason = add_text(command, "--reason", given->reason, "WORD",
-                            "Only abandoned, rejected, evicted, expired or stale ones");
+                            "Only abandoned, rejected, evicted or expired ones");
     add_text(command, "--limit", given->limit, "N",
-             changes ? "At most N, oldest death first" : "At most N, oldest death first; 100");
+             changes ? "At most N, oldest death first"
+                     : "At most N, oldest death first; 100 if left out");
     if (changes) {
         add_switch(command, "--all", given->all, "All that match nothing else")
             ->excludes(key)

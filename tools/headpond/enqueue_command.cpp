@@ -24,8 +24,7 @@ Exit exit_of(Enqueued answer) {
     return answer == Enqueued::stored ? Exit::ok : Exit::warning;
 }
 
-// --- one item
-// -------------------------------------------------------------------------------------
+// --- one item ------------------------------------------------------------------------------------
 
 LineItem item_of(const EnqueueArguments& given) {
     LineItem item;
@@ -64,8 +63,7 @@ Exit enqueue_one(Session& session, const EnqueueArguments& given) {
     return exit_of(answer);
 }
 
-// --- a stream
-// -------------------------------------------------------------------------------------
+// --- a stream ------------------------------------------------------------------------------------
 
 // Reads, stores and answers in chunks of bounded size. The queue is opened with the first item, so
 // that a stream that starts with a bad line creates nothing.
@@ -177,10 +175,8 @@ Exit enqueue(Session& session, const EnqueueArguments& given) {
 
 void add_enqueue_command(CLI::App& app, Session& session) {
     auto given = std::make_shared<EnqueueArguments>();
-    CLI::App& command = add_command(
-        app, session, "enqueue",
-        "Store one item, its payload read from stdin, or a stream of items (--ndjson). Prints one "
-        "word an item: stored, duplicate, too_large, refused, no_room. Creates the file.");
+    CLI::App& command = add_command(app, session, "enqueue",
+                                    "Store one item (payload on stdin), or a stream of them.");
     auto* lines = add_switch(command, "--ndjson", given->ndjson,
                              "Read lines {key, tag, payload, track, published_at} from stdin");
     const auto alone = [&](CLI::Option* option) { option->excludes(lines); };
@@ -190,6 +186,7 @@ void add_enqueue_command(CLI::App& app, Session& session) {
                    "Its publishing time, ISO 8601 with a zone"));
     alone(add_switch(command, "--track", given->track, "Keep its outcome"));
     command.footer(
+        "Prints one word an item: stored, duplicate, too_large, refused or no_room.\n"
         "Lines: a payload that is not text is payload_base64 instead; a missing payload is empty;\n"
         "blank lines are skipped. Lines are stored in groups, at the latest when the writer "
         "pauses.\n"

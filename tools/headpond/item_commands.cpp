@@ -22,8 +22,7 @@ std::string text_of(const std::optional<std::int64_t>& number) {
     return number ? std::to_string(*number) : "";
 }
 
-// --- peek
-// -----------------------------------------------------------------------------------------
+// --- peek ----------------------------------------------------------------------------------------
 
 Exit peek(Session& session, const ItemArguments& given) {
     constexpr std::size_t usual = 10;
@@ -55,8 +54,7 @@ Exit peek(Session& session, const ItemArguments& given) {
     return Exit::ok;
 }
 
-// --- why, outcome, cancel
-// -------------------------------------------------------------------------
+// --- why, outcome, cancel ------------------------------------------------------------------------
 
 Json rows_of(const Table& table) {
     Json rows = Json::array();
@@ -153,8 +151,7 @@ Exit cancel(Session& session, const ItemArguments& given) {
     return done ? Exit::ok : Exit::warning;
 }
 
-// --- batches
-// --------------------------------------------------------------------------------------
+// --- batches -------------------------------------------------------------------------------------
 
 // One line of the merged views `leases` and `stuck`; batch is empty for ready items behind a gate.
 struct BatchLine {

@@ -127,10 +127,8 @@ Exit lease(Session& session, const LeaseArguments& given) {
 
 void add_lease_command(CLI::App& app, Session& session) {
     auto given = std::make_shared<LeaseArguments>();
-    CLI::App& command = add_command(
-        app, session, "lease",
-        "Take a batch and print its token, which ack, nack, release, split and extend want. The "
-        "lease is detached: only time ends it, not the end of a process.");
+    CLI::App& command = add_command(app, session, "lease",
+                                    "Take a batch and print it with the token that settles it.");
     add_text(command, "--max", given->items_max, "N",
              "At most N items, where a new batch is cut (a retried one comes whole)");
     add_switch(command, "--when-due", given->when_due,
@@ -139,7 +137,10 @@ void add_lease_command(CLI::App& app, Session& session) {
              "Wait up to S seconds for work; an interrupt ends the wait");
     add_text(command, "--lease-seconds", given->lease_time, "S",
              "The lease lapses after S seconds, decimals allowed (HEADPOND_LEASE_TIME, else 60)");
-    command.footer("Exit codes: 0 leased, 1 nothing to lease (why is on stderr), 3 failure");
+    command.footer(
+        "The lease is detached: only time ends it, not the end of a process. ack, nack, release,\n"
+        "split and extend want the token.\n"
+        "Exit codes: 0 leased, 1 nothing to lease (why is on stderr), 3 failure");
     command.callback([given, &session] {
         session.action = [given, &session] { return lease(session, *given); };
     });

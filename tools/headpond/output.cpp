@@ -3,6 +3,7 @@
 #include "base64.h"
 #include "utf8.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <system_error>

@@ -43,7 +43,9 @@ std::string environment_text() {
 
 void declare(CLI::App& app, Session& session) {
     app.description("A bounded, persistent, batch-leasing queue in an SQLite file.");
-    app.footer(exit_codes);  // the commands inherit it
+    app.footer(exit_codes);  // the commands inherit it, and the width
+    constexpr std::size_t options_width = 24, commands_width = 12;
+    app.get_formatter()->column_width(options_width);
     app.require_subcommand(1, 1);
     app.set_version_flag("--version", "headpond " + std::to_string(HEADPOND_VERSION_MAJOR) + "." +
                                           std::to_string(HEADPOND_VERSION_MINOR) + "." +
@@ -62,6 +64,8 @@ void declare(CLI::App& app, Session& session) {
     add_settings_commands(app, session);
     add_upkeep_commands(app, session);
     app.footer(exit_codes + ("\n" + environment_text()));
+    app.formatter(std::make_shared<CLI::Formatter>());
+    app.get_formatter()->column_width(commands_width);
 }
 
 // The innermost command that was recognised.

@@ -18,8 +18,7 @@ using Given = std::shared_ptr<SettleArguments>;
 
 constexpr Ms delay_max{366LL * 24 * 3600 * 1000};
 
-// --- answers
-// --------------------------------------------------------------------------------------
+// --- answers -------------------------------------------------------------------------------------
 
 std::string text_of(const Settled& settled, const std::string& rest) {
     std::string text = "acked " + std::to_string(settled.acked);
@@ -50,8 +49,7 @@ Exit answer(Session& session, const Settled& settled, const std::string& text) {
     return settled.fenced || settled.gone > 0 ? Exit::warning : Exit::ok;
 }
 
-// --- ack
-// ------------------------------------------------------------------------------------------
+// --- ack -----------------------------------------------------------------------------------------
 
 // The words are those of Rest.
 Rest rest_of(const std::string& word) {
@@ -96,8 +94,7 @@ Exit ack(Session& session, const SettleArguments& given) {
     return answer(session, settled, text_of(settled, rest));
 }
 
-// --- the others
-// -----------------------------------------------------------------------------------
+// --- the others ----------------------------------------------------------------------------------
 
 Exit give_back(Session& session, const SettleArguments& given, Rest rest, const std::string& word) {
     check_token(*given.token);
@@ -130,15 +127,14 @@ CLI::App& add_one(CLI::App& app, Session& session, const Given& given, const std
 
 void add_ack(CLI::App& app, Session& session) {
     auto given = std::make_shared<SettleArguments>();
-    CLI::App& command = add_one(app, session, given, "ack",
-                                "The batch succeeded: its items end. With --results only those "
-                                "named there, the rest is nacked (see --rest).");
+    CLI::App& command = add_one(app, session, given, "ack", "The batch succeeded: its items end.");
     auto* results = add_text(command, "--results", given->results, "FILE",
                              "Lines {id or key, result} or {id or key, reject}; - is stdin");
     add_text(command, "--rest", given->rest, "WORD",
              "What becomes of the items not named: ack, nack, release, split or keep")
         ->needs(results);
     command.footer(
+        "With --results only the items named there are acked, and the rest is nacked.\n"
         "Lines: a result that is not text is result_base64; `reject` gives up that item with a\n"
         "reason; a missing result is empty. One malformed line, and nothing is settled.\n"
         "Exit codes: 0 done, 1 fenced (the token is superseded, nothing changed) or a named item\n"
@@ -172,11 +168,11 @@ void add_give_back(CLI::App& app, Session& session, Rest rest, const std::string
 void add_settle_commands(CLI::App& app, Session& session) {
     add_ack(app, session);
     add_give_back(app, session, Rest::nack, "nack", "nacked",
-                  "The batch failed: it comes back after a backoff, the attempt stays charged.");
+                  "The batch failed: it comes back after a backoff.");
     add_give_back(app, session, Rest::release, "release", "released",
                   "Give the batch back undelivered: the attempt is refunded.");
     add_give_back(app, session, Rest::split, "split", "split",
-                  "Give the batch back as two halves, due at once; the attempt stays charged.");
+                  "Give the batch back as two halves, due at once.");
     auto given = std::make_shared<SettleArguments>();
     CLI::App& command =
         add_one(app, session, given, "extend", "Let the lease lapse S seconds from now instead.");

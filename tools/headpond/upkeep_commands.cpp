@@ -11,8 +11,7 @@ namespace headpond::cli {
 
 namespace {
 
-// --- health
-// ---------------------------------------------------------------------------------------
+// --- health --------------------------------------------------------------------------------------
 
 Exit exit_of(HealthLevel level) {
     switch (level) {
@@ -55,8 +54,7 @@ Exit health(Session& session) {
     return exit;
 }
 
-// --- check
-// ----------------------------------------------------------------------------------------
+// --- check ---------------------------------------------------------------------------------------
 
 void print_check(Session& session, const CheckReport& report, bool repaired) {
     if (session.json) {
@@ -92,8 +90,7 @@ Exit check(Session& session, bool repair) {
     return report.findings.empty() ? Exit::ok : Exit::warning;
 }
 
-// --- cleanup
-// --------------------------------------------------------------------------------------
+// --- cleanup -------------------------------------------------------------------------------------
 
 Exit cleanup(Session& session) {
     Queue queue = session.open();
@@ -121,8 +118,7 @@ Exit cleanup(Session& session) {
     return Exit::ok;
 }
 
-// --- migrate, backup, version
-// ---------------------------------------------------------------------
+// --- migrate, backup, version --------------------------------------------------------------------
 
 // As headpond::migrate, with our log: the library's default one prints on stdout.
 std::vector<Migration> migrate_with(Options options) {
