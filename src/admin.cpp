@@ -15,7 +15,9 @@ using detail::Core;
 
 namespace {
 
-store::Millis wall_of(const Core& core) { return core.clock().wall().time_since_epoch().count(); }
+store::Millis wall_of(const Core& core) {
+    return core.clock().wall().time_since_epoch().count();
+}
 
 Table to_table(store::TextTable&& table) {
     return {.columns = std::move(table.columns), .rows = std::move(table.rows)};
@@ -75,8 +77,8 @@ std::string resident_summary(store::Transaction& tx, const store::ItemRow& item,
                (left > 0 ? ", the lease ends in " + seconds(left) : ", the lease is overdue");
     }
     const store::Millis wait = batch->not_before.value_or(now) - now;
-    std::string text = "waiting: " + name +
-                       (wait > 0 ? ", due in " + seconds(wait) : std::string(", due now"));
+    std::string text =
+        "waiting: " + name + (wait > 0 ? ", due in " + seconds(wait) : std::string(", due now"));
     if (!batch->last_error.empty()) text += ", last error: " + batch->last_error;
     return text;
 }
@@ -110,8 +112,9 @@ Why Admin::why(std::string_view key) const {
     why.trail = to_table(core_->store().trail(key, wall_of(*core_)));
     why.known = !why.summary.empty() || !why.trail.rows.empty();
     if (!why.known) {
-        why.summary = "unknown: not resident, no dead letter, no unread outcome; it never entered, "
-                      "or it ended and its outcome was forgotten";
+        why.summary =
+            "unknown: not resident, no dead letter, no unread outcome; it never entered, "
+            "or it ended and its outcome was forgotten";
     }
     return why;
 }
@@ -130,7 +133,7 @@ Table Admin::view(std::string_view name) const {
     return to_table(core_->store().view(name, wall_of(*core_)));
 }
 
-// --- dead letters ---------------------------------------------------------------------------------
+// --- dead letters --------------------------------------------------------------------------------
 
 std::vector<DeadLetter> Admin::dead(const DeadFilter& filter) const {
     std::vector<DeadLetter> letters;
@@ -197,7 +200,7 @@ std::int64_t Admin::purge(const DeadFilter& filter) {
     return total;
 }
 
-// --- settings and the gate ------------------------------------------------------------------------
+// --- settings and the gate -----------------------------------------------------------------------
 
 std::vector<Setting> Admin::settings() const {
     std::vector<Setting> all;
@@ -223,8 +226,9 @@ void Admin::set(std::string_view name, std::string_view value, std::string_view 
     const OptionRow& row = option_row(name, "settings");
     if (!row.in_file()) {
         throw Error(ErrorCode::misuse, "settings", core_->path,
-                    std::string(name) + " belongs to the process, not to the file; allowed: the "
-                    "variable or flag of that name");
+                    std::string(name) +
+                        " belongs to the process, not to the file; allowed: the "
+                        "variable or flag of that name");
     }
     const std::int64_t raw = row.parse(value, name);
     core_->operate({.operation = "settings", .alone = true}, [&](engine::Context& context) {
@@ -261,9 +265,9 @@ Gate Admin::gate() const {
 
 void Admin::pause(std::optional<Ms> duration, std::string_view reason, std::string_view by) {
     if (duration && *duration < Ms{1}) {
-        throw Error(ErrorCode::misuse, "pause", core_->path,
-                    "the duration is " + std::to_string(duration->count()) +
-                        " ms; allowed: 1 ms or more");
+        throw Error(
+            ErrorCode::misuse, "pause", core_->path,
+            "the duration is " + std::to_string(duration->count()) + " ms; allowed: 1 ms or more");
     }
     core_->operate({.operation = "pause"}, [&](engine::Context& context) {
         std::optional<store::Millis> length;
@@ -280,7 +284,7 @@ void Admin::resume(std::string_view by) {
     });
 }
 
-// --- check, repair, backup ------------------------------------------------------------------------
+// --- check, repair, backup -----------------------------------------------------------------------
 
 CheckReport Admin::check() const {
     core_->require_usable("check");
@@ -289,16 +293,16 @@ CheckReport Admin::check() const {
     report.sqlite_version = engine.version;
     report.wal_reset_bug = engine.wal_reset_bug;
     for (auto& finding : core_->store().check()) {
-        report.findings.push_back({std::move(finding.what), std::move(finding.detail),
-                                   finding.warning});
+        report.findings.push_back(
+            {std::move(finding.what), std::move(finding.detail), finding.warning});
     }
     return report;
 }
 
 CheckReport Admin::repair() {
-    const auto edited = core_->operate(
-        {.operation = "repair"},
-        [&](engine::Context& context) { return engine::recount(context); });
+    const auto edited = core_->operate({.operation = "repair"}, [&](engine::Context& context) {
+        return engine::recount(context);
+    });
     CheckReport report = check();
     report.edited = edited;
     return report;
@@ -313,7 +317,7 @@ void Admin::backup(const std::filesystem::path& target) const {
     core_->store().backup(path);
 }
 
-// --- migrations -----------------------------------------------------------------------------------
+// --- migrations ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -333,7 +337,9 @@ std::vector<Migration> states_of(const std::filesystem::path& given) {
 
 }  // namespace
 
-std::vector<Migration> migrations(const std::filesystem::path& path) { return states_of(path); }
+std::vector<Migration> migrations(const std::filesystem::path& path) {
+    return states_of(path);
+}
 
 std::vector<Migration> migrate(const std::filesystem::path& path) {
     const auto before = states_of(path);

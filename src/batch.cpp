@@ -18,12 +18,24 @@ Batch::~Batch() {
     state_->core->drop_unsettled(state_->token);
 }
 
-std::int64_t Batch::id() const noexcept { return state_->id; }
-std::span<const Item> Batch::items() const noexcept { return state_->items; }
-std::string_view Batch::token() const noexcept { return state_->token; }
-int Batch::attempt() const noexcept { return state_->attempt; }
-int Batch::attempts_max() const noexcept { return state_->attempts_max; }
-WallTime Batch::deadline() const noexcept { return state_->deadline; }
+std::int64_t Batch::id() const noexcept {
+    return state_->id;
+}
+std::span<const Item> Batch::items() const noexcept {
+    return state_->items;
+}
+std::string_view Batch::token() const noexcept {
+    return state_->token;
+}
+int Batch::attempt() const noexcept {
+    return state_->attempt;
+}
+int Batch::attempts_max() const noexcept {
+    return state_->attempts_max;
+}
+WallTime Batch::deadline() const noexcept {
+    return state_->deadline;
+}
 
 Settled Batch::settle(const Settlement& settlement) {
     const Settled answer = detail::settle(*state_->core, state_->token, settlement, true);

@@ -5,9 +5,10 @@
 #include "platform/system.h"
 
 #include <headpond/error.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
+
+#include <spdlog/spdlog.h>
 
 namespace headpond::detail {
 
@@ -34,18 +35,22 @@ bool lent_here(const Core* core) {
 
 }  // namespace
 
-// --- the host -------------------------------------------------------------------------------------
+// --- the host ------------------------------------------------------------------------------------
 
 engine::Host::Life Core::life_of(const store::OwnerRow& owner) {
     if (owner.lock_inode != static_cast<std::int64_t>(side_->inode())) return Life::unknown;
     return side_->held(owner.id) ? Life::alive : Life::dead;
 }
 
-std::int64_t Core::disk_free() { return platform::disk_free(path); }
+std::int64_t Core::disk_free() {
+    return platform::disk_free(path);
+}
 
-store::Millis Core::now() const { return clock_->since_boot().count() + clock_offset_.load(); }
+store::Millis Core::now() const {
+    return clock_->since_boot().count() + clock_offset_.load();
+}
 
-// --- running --------------------------------------------------------------------------------------
+// --- running -------------------------------------------------------------------------------------
 
 runtime::WriteQueue::Deadline Core::turn_deadline() const {
     return std::chrono::steady_clock::now() + options.turn_timeout;
@@ -57,7 +62,8 @@ void Core::require_usable(std::string_view operation, bool after_close) const {
                     "this process was forked from the one that opened the queue; allowed: open it "
                     "anew in the child");
     }
-    if (closed.load() && !after_close) throw Error(ErrorCode::closed, operation, path, "the queue was closed");
+    if (closed.load() && !after_close)
+        throw Error(ErrorCode::closed, operation, path, "the queue was closed");
     if (lent_here(this)) {
         throw Error(ErrorCode::misuse, operation, path,
                     "called inside transact on its thread; allowed: the Transaction's own calls");
@@ -85,21 +91,21 @@ void Core::invalidate_settings() {
 
 void Core::attempt(const Call& call, engine::Mode mode,
                    const std::function<void(engine::Context&)>& fn, engine::Effects& effects) {
-    writes_->run({.operation = call.operation, .synced = mode.synced, .alone = call.alone},
-                 [&](store::Transaction& tx, bool synced) {
-                     effects = {};
-                     const auto settings = settings_for(tx);
-                     engine::Context context(tx, *this, *settings,
-                                             {.synced = synced, .rows_max = mode.rows_max});
-                     fn(context);
-                     context.finish();
-                     effects = std::move(context.effects);
-                     clock_offset_ = context.instant.anchor ? context.instant.anchor->offset
-                                                            : context.clock_row.offset;
-                     cleanup_due_at_ =
-                         context.totals.last_cleanup_at + settings->cleanup_interval;
-                 },
-                 turn_deadline());
+    writes_->run(
+        {.operation = call.operation, .synced = mode.synced, .alone = call.alone},
+        [&](store::Transaction& tx, bool synced) {
+            effects = {};
+            const auto settings = settings_for(tx);
+            engine::Context context(tx, *this, *settings,
+                                    {.synced = synced, .rows_max = mode.rows_max});
+            fn(context);
+            context.finish();
+            effects = std::move(context.effects);
+            clock_offset_ =
+                context.instant.anchor ? context.instant.anchor->offset : context.clock_row.offset;
+            cleanup_due_at_ = context.totals.last_cleanup_at + settings->cleanup_interval;
+        },
+        turn_deadline());
 }
 
 void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn) {
@@ -114,8 +120,8 @@ void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn
         } catch (const engine::NeedsSync&) {
             mode.synced = true;
         } catch (const Error& error) {
-            const bool shrink = error.code() == ErrorCode::disk_full && call.drains &&
-                                mode.rows_max != 1;
+            const bool shrink =
+                error.code() == ErrorCode::disk_full && call.drains && mode.rows_max != 1;
             if (!shrink) throw;
             mode.rows_max = 1;
         }
@@ -139,14 +145,15 @@ void Core::transact(const std::function<void(store::Transaction&, engine::Effect
     nack_dropped();
     engine::Effects effects;
     try {
-        writes_->run({.operation = "transact", .synced = true, .alone = true},
-                     [&](store::Transaction& tx, bool /*synced*/) {
-                         effects = {};
-                         const Lend lend(this);
-                         fn(tx, effects);
-                         store_->check_guest(tx);
-                     },
-                     turn_deadline());
+        writes_->run(
+            {.operation = "transact", .synced = true, .alone = true},
+            [&](store::Transaction& tx, bool /*synced*/) {
+                effects = {};
+                const Lend lend(this);
+                fn(tx, effects);
+                store_->check_guest(tx);
+            },
+            turn_deadline());
     } catch (...) {
         invalidate_settings();  // a change of them may have been seen and is undone
         throw;
@@ -160,7 +167,7 @@ void Core::keep(engine::Effects& all, engine::Effects&& more) {
     for (auto& line : more.lines) all.lines.push_back(std::move(line));
 }
 
-// --- dropped batches ------------------------------------------------------------------------------
+// --- dropped batches -----------------------------------------------------------------------------
 
 namespace {
 Settlement dropped_settlement() {
@@ -191,7 +198,8 @@ void Core::drop_unsettled(const std::string& token) noexcept {
             return;
         }
     } catch (...) {
-        // Whatever was in the way now may be gone at the next write; failing that the lapse does it.
+        // Whatever was in the way now may be gone at the next write; failing that the lapse does
+        // it.
         log(LogLevel::warning, "A dropped batch could not be nacked yet: " + token);
     }
     const std::lock_guard lock(mutex_);
@@ -208,11 +216,12 @@ void Core::nack_dropped() {
     while (!tokens.empty()) {
         engine::Effects effects;
         try {
-            attempt({.operation = "drop"}, {},
-                    [&](engine::Context& context) {
-                        (void)engine::settle(context, tokens.back(), settlement);
-                    },
-                    effects);
+            attempt(
+                {.operation = "drop"}, {},
+                [&](engine::Context& context) {
+                    (void)engine::settle(context, tokens.back(), settlement);
+                },
+                effects);
         } catch (const Error&) {
             // The caller's own write meets the same trouble and reports it; these wait on.
             const std::lock_guard lock(mutex_);
@@ -224,7 +233,7 @@ void Core::nack_dropped() {
     }
 }
 
-// --- cleanup --------------------------------------------------------------------------------------
+// --- cleanup -------------------------------------------------------------------------------------
 
 void Core::clean_up_if_due() {
     if (now() < cleanup_due_at_.load() || cleaning_.exchange(true)) return;
@@ -264,15 +273,15 @@ CleanupReport Core::clean_up(bool force) {
     constexpr std::int64_t pages_a_step = 128;
     for (std::int64_t freed = pages_a_step; freed == pages_a_step;) {
         freed = 0;
-        writes_->with_turn("cleanup", [&] { freed = store_->shrink(pages_a_step); },
-                           turn_deadline());
+        writes_->with_turn(
+            "cleanup", [&] { freed = store_->shrink(pages_a_step); }, turn_deadline());
         report.pages_freed += freed;
     }
     log_health();
     return report;
 }
 
-// --- the rest -------------------------------------------------------------------------------------
+// --- the rest ------------------------------------------------------------------------------------
 
 void Core::log(LogLevel level, std::string_view text) const {
     const std::string line = "[" + options.log_tag + "] " + std::string(text);
@@ -281,10 +290,18 @@ void Core::log(LogLevel level, std::string_view text) const {
         return;
     }
     switch (level) {
-        case LogLevel::debug: spdlog::debug(line); break;
-        case LogLevel::info: spdlog::info(line); break;
-        case LogLevel::warning: spdlog::warn(line); break;
-        case LogLevel::error: spdlog::error(line); break;
+        case LogLevel::debug:
+            spdlog::debug(line);
+            break;
+        case LogLevel::info:
+            spdlog::info(line);
+            break;
+        case LogLevel::warning:
+            spdlog::warn(line);
+            break;
+        case LogLevel::error:
+            spdlog::error(line);
+            break;
     }
 }
 
@@ -310,18 +327,13 @@ Options Core::options_in_force() {
     return all;
 }
 
-Settled settle(Core& core, std::string_view token, const Settlement& settlement,
-               bool after_close) {
-    const bool removes = !settlement.acked.empty() || !settlement.rejected.empty() ||
-                         settlement.rest == Rest::ack;
+Settled settle(Core& core, std::string_view token, const Settlement& settlement, bool after_close) {
+    const bool removes =
+        !settlement.acked.empty() || !settlement.rejected.empty() || settlement.rest == Rest::ack;
     const auto once = [&](const Settlement& part, bool synced) {
-        return core.operate({.operation = "settle",
-                             .synced = synced,
-                             .drains = true,
-                             .after_close = after_close},
-                            [&](engine::Context& context) {
-                                return engine::settle(context, token, part);
-                            });
+        return core.operate(
+            {.operation = "settle", .synced = synced, .drains = true, .after_close = after_close},
+            [&](engine::Context& context) { return engine::settle(context, token, part); });
     };
     try {
         return once(settlement, removes);
@@ -365,9 +377,7 @@ Settled extend(Core& core, std::string_view token, Ms duration, bool after_close
     }
     return core.operate(
         {.operation = "extend", .synced = false, .after_close = after_close},
-        [&](engine::Context& context) {
-            return engine::extend(context, token, duration.count());
-        });
+        [&](engine::Context& context) { return engine::extend(context, token, duration.count()); });
 }
 
 }  // namespace headpond::detail

@@ -40,7 +40,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     static std::shared_ptr<Core> open(Options options);
     [[nodiscard]] static const std::shared_ptr<Core>& of(const Queue& queue) { return queue.core_; }
 
-    // --- engine::Host ------------------------------------------------------------------------------
+    // --- engine::Host ----------------------------------------------------------------------------
     const Clock& clock() const override { return *clock_; }
     std::uint64_t random() override { return random_->next(); }
     std::int64_t owner_id() const override { return owner_id_; }

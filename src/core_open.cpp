@@ -1,6 +1,5 @@
 // Opening and leaving: the file, its owner row, its settings.
 #include "core.h"
-
 #include "option_table.h"
 #include "platform/files.h"
 #include "platform/system.h"
@@ -52,8 +51,8 @@ void Core::prepare_file() {
     }
     constexpr unsigned private_mode = 0600;
     side_ = std::make_unique<platform::SideFile>(
-        path, facts.exists ? facts.mode & 0666U : private_mode, facts.exists ? facts.owner : geteuid(),
-        facts.exists ? facts.group : getegid());
+        path, facts.exists ? facts.mode & 0666U : private_mode,
+        facts.exists ? facts.owner : geteuid(), facts.exists ? facts.group : getegid());
     store::sqlite::prepare({.path = path,
                             .kind = kind,
                             .migrate = options.migrate,
@@ -116,8 +115,7 @@ void Core::register_owner() {
         cleanup_due_at_ = tx.totals().last_cleanup_at + settings->cleanup_interval;
     });
     writes_->with_turn(
-        "open",
-        [&] { store_->set_log_reserve(settings->wal_reserve(), settings->wal_bytes_max); },
+        "open", [&] { store_->set_log_reserve(settings->wal_reserve(), settings->wal_bytes_max); },
         turn_deadline());
 }
 
@@ -157,11 +155,12 @@ void Core::leave() noexcept {
         nack_dropped();
         const auto soon = std::chrono::steady_clock::now() +
                           std::min<std::chrono::milliseconds>(options.turn_timeout, Ms{1000});
-        writes_->run({.operation = "close", .synced = false, .alone = true},
-                     [&](store::Transaction& tx, bool /*synced*/) {
-                         if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
-                     },
-                     soon);
+        writes_->run(
+            {.operation = "close", .synced = false, .alone = true},
+            [&](store::Transaction& tx, bool /*synced*/) {
+                if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
+            },
+            soon);
     } catch (const Error& error) {
         // The kernel frees the lock: others find the owner dead and take back what it held.
         log(LogLevel::warning, std::string("Closing: ") + error.what());

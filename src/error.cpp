@@ -29,28 +29,44 @@ Error::Error(ErrorCode code, std::string_view operation, std::string_view path,
 
 std::string_view to_string(ErrorCode code) noexcept {
     switch (code) {
-        case ErrorCode::busy: return "busy";
-        case ErrorCode::disk_full: return "disk_full";
-        case ErrorCode::io: return "io";
-        case ErrorCode::outcome_unknown: return "outcome_unknown";
-        case ErrorCode::corrupt: return "corrupt";
-        case ErrorCode::not_a_queue: return "not_a_queue";
-        case ErrorCode::schema_newer: return "schema_newer";
-        case ErrorCode::schema_older: return "schema_older";
-        case ErrorCode::misuse: return "misuse";
-        case ErrorCode::closed: return "closed";
-        case ErrorCode::unsupported: return "unsupported";
+        case ErrorCode::busy:
+            return "busy";
+        case ErrorCode::disk_full:
+            return "disk_full";
+        case ErrorCode::io:
+            return "io";
+        case ErrorCode::outcome_unknown:
+            return "outcome_unknown";
+        case ErrorCode::corrupt:
+            return "corrupt";
+        case ErrorCode::not_a_queue:
+            return "not_a_queue";
+        case ErrorCode::schema_newer:
+            return "schema_newer";
+        case ErrorCode::schema_older:
+            return "schema_older";
+        case ErrorCode::misuse:
+            return "misuse";
+        case ErrorCode::closed:
+            return "closed";
+        case ErrorCode::unsupported:
+            return "unsupported";
     }
     return "?";
 }
 
 std::string_view to_string(Enqueued answer) noexcept {
     switch (answer) {
-        case Enqueued::stored: return "stored";
-        case Enqueued::duplicate: return "duplicate";
-        case Enqueued::too_large: return "too_large";
-        case Enqueued::refused: return "refused";
-        case Enqueued::no_room: return "no_room";
+        case Enqueued::stored:
+            return "stored";
+        case Enqueued::duplicate:
+            return "duplicate";
+        case Enqueued::too_large:
+            return "too_large";
+        case Enqueued::refused:
+            return "refused";
+        case Enqueued::no_room:
+            return "no_room";
     }
     return "?";
 }

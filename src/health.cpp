@@ -62,8 +62,8 @@ void judge(Health& health, const Seen& seen) {
     }
     if (seen.overdue) raise(health, warning, "a lease is past due");
     if (health.dead_letters > 0) {
-        raise(health, warning, std::to_string(health.dead_letters) +
-                                   " dead letters: see `headpond dead ls`");
+        raise(health, warning,
+              std::to_string(health.dead_letters) + " dead letters: see `headpond dead ls`");
     }
     if (health.age_max.count() > seen.settings.age_max + seen.settings.cleanup_interval) {
         raise(health, warning, "an item is past age_max and was not cleaned up");
@@ -105,6 +105,8 @@ Health Queue::health() const {
     return health;
 }
 
-void Queue::log_health() const { core_->log_health(); }
+void Queue::log_health() const {
+    core_->log_health();
+}
 
 }  // namespace headpond

@@ -24,19 +24,19 @@ constexpr std::int64_t many = 1'000'000'000;
 
 constexpr OptionRow count(std::string_view name, std::string_view variable, std::string_view unit,
                           std::int64_t minimum, std::int64_t maximum, std::int64_t initial,
-                          std::optional<std::int64_t> Options::* member,
-                          std::int64_t Settings::* setting, std::string_view about) {
-    return {name, variable, OptionKind::count, unit, minimum, maximum, initial, "", member, setting,
-            about};
+                          std::optional<std::int64_t> Options::*member,
+                          std::int64_t Settings::*setting, std::string_view about) {
+    return {name, variable, OptionKind::count, unit, minimum, maximum, initial,
+            "",   member,   setting,           about};
 }
 constexpr OptionRow time(std::string_view name, std::string_view variable, std::int64_t minimum,
                          std::int64_t maximum, std::int64_t initial, OptionMember member,
-                         std::int64_t Settings::* setting, std::string_view about) {
-    return {name, variable, OptionKind::time, "s", minimum, maximum, initial, "", member, setting,
-            about};
+                         std::int64_t Settings::*setting, std::string_view about) {
+    return {name,    variable, OptionKind::time, "s",     minimum, maximum,
+            initial, "",       member,           setting, about};
 }
 constexpr OptionRow word(std::string_view name, std::string_view words, std::int64_t initial,
-                         OptionMember member, std::int64_t Settings::* setting,
+                         OptionMember member, std::int64_t Settings::*setting,
                          std::string_view about) {
     return {name, "", OptionKind::word, "", 0, 0, initial, words, member, setting, about};
 }
@@ -269,7 +269,9 @@ store::SettingRow OptionRow::setting_row(std::int64_t raw, store::Millis at,
     return row;
 }
 
-std::span<const OptionRow> option_table() { return table; }
+std::span<const OptionRow> option_table() {
+    return table;
+}
 
 const OptionRow& option_row(std::string_view name, std::string_view operation) {
     for (const OptionRow& row : table) {
@@ -286,16 +288,16 @@ namespace {
 struct Get {
     const Options& options;
     using Answer = std::optional<std::int64_t>;
-    Answer operator()(std::optional<std::int64_t> Options::* m) const { return options.*m; }
-    Answer operator()(std::optional<Ms> Options::* m) const {
+    Answer operator()(std::optional<std::int64_t> Options::*m) const { return options.*m; }
+    Answer operator()(std::optional<Ms> Options::*m) const {
         return options.*m ? Answer((options.*m)->count()) : std::nullopt;
     }
     template <class Word>  // bool and the enumerations
-    Answer operator()(std::optional<Word> Options::* m) const {
+    Answer operator()(std::optional<Word> Options::*m) const {
         return options.*m ? Answer(static_cast<std::int64_t>(*(options.*m))) : std::nullopt;
     }
-    Answer operator()(Ms Options::* m) const { return (options.*m).count(); }
-    Answer operator()(Durability Options::* m) const {
+    Answer operator()(Ms Options::*m) const { return (options.*m).count(); }
+    Answer operator()(Durability Options::*m) const {
         return static_cast<std::int64_t>(options.*m);
     }
     Answer operator()(std::string Options::* /*m*/) const { return std::nullopt; }
@@ -304,14 +306,14 @@ struct Get {
 struct Set {
     Options& options;
     std::int64_t raw;
-    void operator()(std::optional<std::int64_t> Options::* m) const { options.*m = raw; }
-    void operator()(std::optional<Ms> Options::* m) const { options.*m = Ms{raw}; }
+    void operator()(std::optional<std::int64_t> Options::*m) const { options.*m = raw; }
+    void operator()(std::optional<Ms> Options::*m) const { options.*m = Ms{raw}; }
     template <class Word>  // bool and the enumerations
-    void operator()(std::optional<Word> Options::* m) const {
+    void operator()(std::optional<Word> Options::*m) const {
         options.*m = static_cast<Word>(raw);
     }
-    void operator()(Ms Options::* m) const { options.*m = Ms{raw}; }
-    void operator()(Durability Options::* m) const { options.*m = static_cast<Durability>(raw); }
+    void operator()(Ms Options::*m) const { options.*m = Ms{raw}; }
+    void operator()(Durability Options::*m) const { options.*m = static_cast<Durability>(raw); }
     void operator()(std::string Options::* /*m*/) const {}
 };
 
@@ -334,9 +336,9 @@ void check_options(const Options& options) {
         const bool fits = row.kind == OptionKind::word ? *raw >= 0 && *raw < words
                                                        : *raw >= row.minimum && *raw <= row.maximum;
         if (fits) continue;
-        throw Error(ErrorCode::misuse, "options", "",
-                    std::string(row.name) + " is " + row.format(*raw) +
-                        "; allowed: " + row.allowed());
+        throw Error(
+            ErrorCode::misuse, "options", "",
+            std::string(row.name) + " is " + row.format(*raw) + "; allowed: " + row.allowed());
     }
     check_text(option_row("log_tag", "options"), options.log_tag, "log_tag");
 }

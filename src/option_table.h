@@ -1,5 +1,5 @@
-// The one table of options: it gives Options::set and from_env, the settings in the file, --help and
-// the README's table.
+// The one table of options: it gives Options::set and from_env, the settings in the file, --help
+// and the README's table.
 #pragma once
 
 #include "engine/settings.h"
@@ -22,8 +22,8 @@ enum class OptionKind { count, time, word, text };
 using OptionMember =
     std::variant<std::optional<std::int64_t> Options::*, std::optional<Ms> Options::*,
                  std::optional<bool> Options::*, std::optional<Overflow> Options::*,
-                 std::optional<StaleFrom> Options::*, std::optional<Keys> Options::*,
-                 Ms Options::*, Durability Options::*, std::string Options::*>;
+                 std::optional<StaleFrom> Options::*, std::optional<Keys> Options::*, Ms Options::*,
+                 Durability Options::*, std::string Options::*>;
 
 // Raw values are counts, bytes, milliseconds, or the index of a word.
 struct OptionRow {
@@ -34,7 +34,7 @@ struct OptionRow {
     std::int64_t minimum, maximum, initial;
     std::string_view words;  // joined by '|', in the order of their values
     OptionMember member;
-    std::int64_t engine::Settings::* setting;  // null: of the process
+    std::int64_t engine::Settings::*setting;  // null: of the process
     std::string_view about;
 
     [[nodiscard]] bool in_file() const noexcept { return setting != nullptr; }

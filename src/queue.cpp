@@ -12,7 +12,7 @@ namespace headpond {
 
 using detail::Core;
 
-// --- the lent transaction -------------------------------------------------------------------------
+// --- the lent transaction ------------------------------------------------------------------------
 
 std::vector<Enqueued> Transaction::enqueue(std::span<const NewItem> items) {
     engine::check_newcomers(items);
@@ -21,12 +21,14 @@ std::vector<Enqueued> Transaction::enqueue(std::span<const NewItem> items) {
     });
 }
 
-Enqueued Transaction::enqueue(const NewItem& item) { return enqueue(std::span(&item, 1)).front(); }
+Enqueued Transaction::enqueue(const NewItem& item) {
+    return enqueue(std::span(&item, 1)).front();
+}
 
 Settled Transaction::settle(std::string_view token, const Settlement& settlement) {
-    return state_->core->operate_inside(
-        state_->tx, state_->effects,
-        [&](engine::Context& context) { return engine::settle(context, token, settlement); });
+    return state_->core->operate_inside(state_->tx, state_->effects, [&](engine::Context& context) {
+        return engine::settle(context, token, settlement);
+    });
 }
 
 std::vector<Outcome> Transaction::outcomes(std::size_t limit) const {
@@ -34,9 +36,9 @@ std::vector<Outcome> Transaction::outcomes(std::size_t limit) const {
 }
 
 std::size_t Transaction::forget(std::span<const std::int64_t> item_ids) {
-    return state_->core->operate_inside(
-        state_->tx, state_->effects,
-        [&](engine::Context& context) { return engine::forget(context, item_ids); });
+    return state_->core->operate_inside(state_->tx, state_->effects, [&](engine::Context& context) {
+        return engine::forget(context, item_ids);
+    });
 }
 
 sqlite3* sqlite_handle(Transaction& transaction) {
@@ -44,19 +46,21 @@ sqlite3* sqlite_handle(Transaction& transaction) {
     return static_cast<sqlite3*>(state.core->store().guest_handle(state.tx));
 }
 
-// --- opening --------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 Queue::Queue(Options options) : core_(Core::open(std::move(options))) {}
 Queue::Queue(Queue&&) noexcept = default;
 Queue& Queue::operator=(Queue&&) noexcept = default;
-Queue::~Queue() { close(); }
+Queue::~Queue() {
+    close();
+}
 
 void Queue::close() noexcept {
     if (!core_ || core_->closed.exchange(true)) return;
     core_->waiting().notify();
 }
 
-// --- enqueue --------------------------------------------------------------------------------------
+// --- enqueue -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -87,8 +91,8 @@ std::vector<Enqueued> Queue::enqueue(std::span<const NewItem> items, std::stop_t
     std::vector<std::size_t> left = std::move(first.blocked);
     // Only with overflow = block: those without room follow, in their order.
     while (!left.empty()) {
-        const auto remaining = std::chrono::duration_cast<Ms>(
-            deadline - std::chrono::steady_clock::now());
+        const auto remaining =
+            std::chrono::duration_cast<Ms>(deadline - std::chrono::steady_clock::now());
         const bool last = remaining.count() <= 0 || stop.stop_requested();
         constexpr Ms backstop{250};
         if (!last) core_->waiting().wait(seen, std::min(remaining, backstop), stop);
@@ -115,7 +119,7 @@ Enqueued Queue::enqueue(const NewItem& item, std::stop_token stop) {
     return enqueue(std::span(&item, 1), std::move(stop)).front();
 }
 
-// --- lease ----------------------------------------------------------------------------------------
+// --- lease ---------------------------------------------------------------------------------------
 
 namespace {
 
@@ -123,9 +127,9 @@ engine::LeaseOrder order_of(const Core& core, const LeaseRequest& request) {
     const Ms lease_time = request.lease_time.value_or(core.options.lease_time);
     constexpr Ms day{24 * 3600 * 1000};
     if (lease_time < Ms{1} || lease_time > day) {
-        throw Error(ErrorCode::misuse, "lease", core.path,
-                    "lease_time is " + std::to_string(lease_time.count()) +
-                        " ms; allowed: 1 ms to 1 day");
+        throw Error(
+            ErrorCode::misuse, "lease", core.path,
+            "lease_time is " + std::to_string(lease_time.count()) + " ms; allowed: 1 ms to 1 day");
     }
     if (request.items_max && *request.items_max < 1) {
         throw Error(ErrorCode::misuse, "lease", core.path,
@@ -142,10 +146,11 @@ engine::LeaseOrder order_of(const Core& core, const LeaseRequest& request) {
             .detached = request.detached};
 }
 
-std::optional<Batch> lease_once(const std::shared_ptr<Core>& core, const engine::LeaseOrder& order) {
-    auto answer = core->operate(
-        {.operation = "lease", .synced = false, .drains = true},
-        [&](engine::Context& context) { return engine::lease(context, order); });
+std::optional<Batch> lease_once(const std::shared_ptr<Core>& core,
+                                const engine::LeaseOrder& order) {
+    auto answer =
+        core->operate({.operation = "lease", .synced = false, .drains = true},
+                      [&](engine::Context& context) { return engine::lease(context, order); });
     if (!answer.batch) {
         // A flush that met a closed gate is still owed.
         if (order.flush && !answer.gate_closed) core->flush = false;
@@ -209,7 +214,7 @@ Settled Queue::extend(std::string_view token, Ms duration) {
     return detail::extend(*core_, token, duration);
 }
 
-// --- outcomes and the rest ------------------------------------------------------------------------
+// --- outcomes and the rest -----------------------------------------------------------------------
 
 std::vector<Outcome> Queue::outcomes(std::size_t limit) const {
     std::vector<Outcome> all;
@@ -224,9 +229,8 @@ std::size_t Queue::forget(std::span<const std::int64_t> item_ids) {
 }
 
 bool Queue::cancel(std::string_view key) {
-    return core_->operate({.operation = "cancel", .drains = true}, [&](engine::Context& context) {
-        return engine::cancel(context, key);
-    });
+    return core_->operate({.operation = "cancel", .drains = true},
+                          [&](engine::Context& context) { return engine::cancel(context, key); });
 }
 
 CleanupReport Queue::cleanup() {
@@ -241,7 +245,9 @@ void Queue::transact(const std::function<void(Transaction&)>& fn) {
     });
 }
 
-Options Queue::options() const { return core_->options_in_force(); }
+Options Queue::options() const {
+    return core_->options_in_force();
+}
 
 void Queue::flush() {
     core_->require_usable("flush");

@@ -34,8 +34,8 @@ bool step_give_up(Context& context, Progress& progress, CleanupReport& report) {
     auto batches = context.tx.waiting(progress.cursor, chunk);
     for (BatchRow& batch : batches) {
         const std::int64_t first = batch.first_id;
-        const bool dies = batch.not_before.value_or(0) <= context.now &&
-                          exhausted(batch, context.settings);
+        const bool dies =
+            batch.not_before.value_or(0) <= context.now && exhausted(batch, context.settings);
         if (dies) {
             if (!give_up(context, std::move(batch))) return false;
             report.abandoned += 1;
@@ -99,8 +99,8 @@ bool step_stale_queued(Context& context, Progress& progress, CleanupReport& repo
 // Those whose time counts from publishing; leased ones are judged when their batch comes back.
 bool step_stale_published(Context& context, CleanupReport& report) {
     const std::int64_t rows = rows_of(context);
-    const auto found =
-        context.tx.stale(context.now, rows + std::max<std::int64_t>(0, context.totals.leased_items));
+    const auto found = context.tx.stale(
+        context.now, rows + std::max<std::int64_t>(0, context.totals.leased_items));
     std::int64_t dropped = 0;
     for (const ItemRow& item : found) {
         if (dropped == rows) return false;
@@ -131,7 +131,8 @@ bool step_dead(Context& context, CleanupReport& report) {
     auto ids = context.tx.dead_before(cutoff, rows);
     if (ids.empty() && context.totals.dead_letters > context.settings.dead_max) {
         ids = context.tx.dead_before(
-            store::no_limit, std::min(rows, context.totals.dead_letters - context.settings.dead_max));
+            store::no_limit,
+            std::min(rows, context.totals.dead_letters - context.settings.dead_max));
     }
     for (const std::int64_t id : ids) {
         const std::int64_t gone = context.tx.remove_dead(id);
@@ -188,19 +189,32 @@ bool step_recount(Context& context, CleanupReport& report) {
 
 bool run_step(Context& context, Progress& progress, CleanupReport& report) {
     switch (progress.step) {
-        case Step::claim: return true;
-        case Step::recover: return step_recover(context, report);
-        case Step::give_up: return step_give_up(context, progress, report);
-        case Step::expire: return step_expire(context, report);
-        case Step::stale_queued: return step_stale_queued(context, progress, report);
-        case Step::stale_published: return step_stale_published(context, report);
-        case Step::trim: return step_trim(context, report);
-        case Step::dead: return step_dead(context, report);
-        case Step::outcomes: return step_outcomes(context, progress, report);
-        case Step::attempts: return step_attempts(context, report);
-        case Step::owners: return step_owners(context);
-        case Step::recount: return step_recount(context, report);
-        case Step::done: return true;
+        case Step::claim:
+            return true;
+        case Step::recover:
+            return step_recover(context, report);
+        case Step::give_up:
+            return step_give_up(context, progress, report);
+        case Step::expire:
+            return step_expire(context, report);
+        case Step::stale_queued:
+            return step_stale_queued(context, progress, report);
+        case Step::stale_published:
+            return step_stale_published(context, report);
+        case Step::trim:
+            return step_trim(context, report);
+        case Step::dead:
+            return step_dead(context, report);
+        case Step::outcomes:
+            return step_outcomes(context, progress, report);
+        case Step::attempts:
+            return step_attempts(context, report);
+        case Step::owners:
+            return step_owners(context);
+        case Step::recount:
+            return step_recount(context, report);
+        case Step::done:
+            return true;
     }
     return true;
 }

@@ -19,7 +19,7 @@ void Context::require_sync() const {
     if (!mode.synced) throw NeedsSync{};
 }
 
-void Context::count(std::int64_t store::Counters::* counter, std::int64_t change) {
+void Context::count(std::int64_t store::Counters::*counter, std::int64_t change) {
     if (change == 0) return;
     delta.*counter += change;
     totals.*counter += change;
@@ -49,8 +49,8 @@ void Context::finish() {
 // could have added and cleanup_rows of an old excess.
 void Context::trim_outcomes() {
     if (delta.outcomes <= 0 || totals.outcomes <= settings.outcomes_max) return;
-    const std::int64_t limit = std::min(totals.outcomes - settings.outcomes_max,
-                                        delta.outcomes + settings.cleanup_rows);
+    const std::int64_t limit =
+        std::min(totals.outcomes - settings.outcomes_max, delta.outcomes + settings.cleanup_rows);
     for (const auto& row : tx.outcomes(0, limit)) {
         count(&store::Counters::outcomes, -tx.remove_outcome(row.item_id));
         count(&store::Counters::outcomes_unclaimed, 1);

@@ -45,8 +45,8 @@ struct LogLine {
 };
 struct Effects {
     std::vector<LogLine> lines;
-    bool wake = false;       // work became due, or room came free
-    bool settings = false;   // the settings were changed
+    bool wake = false;      // work became due, or room came free
+    bool settings = false;  // the settings were changed
 };
 
 // How an operation runs: whether its commit will be synced, and how many rows a transaction may
@@ -68,18 +68,18 @@ class Context {
     const store::ClockRow clock_row;
     const Instant instant;
     const store::Millis now;
-    store::Totals totals;    // as they stand, this operation's changes included
-    store::Counters delta;   // this operation's changes
+    store::Totals totals;   // as they stand, this operation's changes included
+    store::Counters delta;  // this operation's changes
     Effects effects;
-    bool dirty = false;      // something was written
+    bool dirty = false;  // something was written
 
     // Before anything that removes an item or writes an outcome.
     void require_sync() const;
     // Counts a change: into `delta` and `totals`.
-    void count(std::int64_t store::Counters::* counter, std::int64_t change);
+    void count(std::int64_t store::Counters::*counter, std::int64_t change);
     void log(LogLevel level, std::string text);
-    // Ends the operation: bounds the outcomes, applies the delta, moves the clock row. Writes nothing
-    // when nothing was written before.
+    // Ends the operation: bounds the outcomes, applies the delta, moves the clock row. Writes
+    // nothing when nothing was written before.
     void finish();
 
   private:

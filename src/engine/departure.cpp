@@ -10,13 +10,20 @@ using store::ItemRow;
 
 std::string_view to_string(Reason reason) noexcept {
     switch (reason) {
-        case Reason::acked: return "acked";
-        case Reason::rejected: return "rejected";
-        case Reason::abandoned: return "abandoned";
-        case Reason::evicted: return "evicted";
-        case Reason::expired: return "expired";
-        case Reason::stale: return "stale";
-        case Reason::cancelled: return "cancelled";
+        case Reason::acked:
+            return "acked";
+        case Reason::rejected:
+            return "rejected";
+        case Reason::abandoned:
+            return "abandoned";
+        case Reason::evicted:
+            return "evicted";
+        case Reason::expired:
+            return "expired";
+        case Reason::stale:
+            return "stale";
+        case Reason::cancelled:
+            return "cancelled";
     }
     return "?";
 }
@@ -24,24 +31,33 @@ std::string_view to_string(Reason reason) noexcept {
 bool buries(Reason reason, const Settings& settings) noexcept {
     switch (reason) {
         case Reason::rejected:
-        case Reason::abandoned: return true;
+        case Reason::abandoned:
+            return true;
         case Reason::evicted:
-        case Reason::expired: return settings.keep_dropped != 0;
-        default: return false;
+        case Reason::expired:
+            return settings.keep_dropped != 0;
+        default:
+            return false;
     }
 }
 
 namespace {
 
-std::int64_t Counters::* counter_of(Reason reason) noexcept {
+std::int64_t Counters::*counter_of(Reason reason) noexcept {
     switch (reason) {
-        case Reason::acked: return &Counters::acked;
-        case Reason::rejected: return &Counters::rejected;
-        case Reason::abandoned: return &Counters::abandoned;
-        case Reason::evicted: return &Counters::evicted;
-        case Reason::cancelled: return &Counters::cancelled;
+        case Reason::acked:
+            return &Counters::acked;
+        case Reason::rejected:
+            return &Counters::rejected;
+        case Reason::abandoned:
+            return &Counters::abandoned;
+        case Reason::evicted:
+            return &Counters::evicted;
+        case Reason::cancelled:
+            return &Counters::cancelled;
         case Reason::expired:
-        case Reason::stale: break;
+        case Reason::stale:
+            break;
     }
     return &Counters::expired;
 }

@@ -20,8 +20,8 @@ constexpr std::size_t tag_bytes_max = 256;
 void check_text(std::string_view what, std::string_view text, std::size_t least, std::size_t most) {
     const auto fail = [&](std::string_view wrong) {
         throw Error(ErrorCode::misuse, "enqueue", "",
-                    std::string(what) + " " + std::string(wrong) + "; allowed: " +
-                        std::to_string(least) + " to " + std::to_string(most) +
+                    std::string(what) + " " + std::string(wrong) +
+                        "; allowed: " + std::to_string(least) + " to " + std::to_string(most) +
                         " bytes of UTF-8 without NUL");
     };
     if (text.size() < least) fail("is empty");
@@ -84,12 +84,16 @@ class Admitting {
         const auto& settings = context_.settings;
         Fill fill = fill_of(context_.totals);
         // A duplicate is told before the bounds are looked at: it needs no room.
-        const bool room = fill.items < settings.items_max && bytes <= settings.bytes_max - fill.bytes;
+        const bool room =
+            fill.items < settings.items_max && bytes <= settings.bytes_max - fill.bytes;
         if (!room && unique() && context_.tx.find(item.key)) return Enqueued::duplicate;
         switch (admit(fill, bytes, settings, may_evict_)) {
-            case Admission::too_large: return Enqueued::too_large;
-            case Admission::refused: return Enqueued::refused;
-            case Admission::store: break;
+            case Admission::too_large:
+                return Enqueued::too_large;
+            case Admission::refused:
+                return Enqueued::refused;
+            case Admission::store:
+                break;
         }
         fill.items += 1;
         fill.bytes += bytes;
@@ -134,11 +138,16 @@ class Admitting {
 
     void count(Enqueued answer) {
         switch (answer) {
-            case Enqueued::stored: break;
-            case Enqueued::duplicate: context_.count(&Counters::duplicates, 1); break;
+            case Enqueued::stored:
+                break;
+            case Enqueued::duplicate:
+                context_.count(&Counters::duplicates, 1);
+                break;
             case Enqueued::too_large:
             case Enqueued::refused:
-            case Enqueued::no_room: context_.count(&Counters::refused, 1); break;
+            case Enqueued::no_room:
+                context_.count(&Counters::refused, 1);
+                break;
         }
     }
 

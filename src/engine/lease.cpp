@@ -58,8 +58,8 @@ class Leasing {
                 if (!give_up(context_, *batch)) return false;
                 continue;
             }
-            auto rows = context_.tx.load(batch->first_id, batch->last_id, store::no_limit,
-                                         store::no_limit);
+            auto rows =
+                context_.tx.load(batch->first_id, batch->last_id, store::no_limit, store::no_limit);
             if (rows.empty()) {  // emptied by hand
                 end_batch(context_, *batch);
                 continue;
@@ -81,8 +81,8 @@ class Leasing {
         if (order_.when_due && !order_.flush && !due_now(watermark)) return false;
         const std::int64_t items_max =
             std::min(settings.batch_items_max, order_.items_max.value_or(store::no_limit));
-        auto rows = context_.tx.load(watermark + 1, store::no_limit, items_max,
-                                     settings.batch_bytes_max);
+        auto rows =
+            context_.tx.load(watermark + 1, store::no_limit, items_max, settings.batch_bytes_max);
         if (rows.empty()) return false;
         BatchRow batch;
         batch.first_id = rows.front().id;
@@ -176,13 +176,12 @@ Outlook outlook(store::Transaction& tx, Host& host, const Settings& settings,
     };
     const bool trial = trial_is_running(tx, gate);
     if (!trial) sooner(tx.next_due());
-    const auto oldest = trial ? std::vector<ItemRow>{}
-                              : tx.survey(tx.watermark() + 1, store::no_limit, 1);
+    const auto oldest =
+        trial ? std::vector<ItemRow>{} : tx.survey(tx.watermark() + 1, store::no_limit, 1);
     if (!oldest.empty()) {
         const auto totals = tx.totals();
-        const ReadyFacts ready{
-            .items = totals.items - totals.waiting_items - totals.leased_items,
-            .oldest_enqueued_at = oldest.front().enqueued_at};
+        const ReadyFacts ready{.items = totals.items - totals.waiting_items - totals.leased_items,
+                               .oldest_enqueued_at = oldest.front().enqueued_at};
         sooner(order.when_due && !order.flush ? cut_due_at(ready, settings)
                                               : ready.oldest_enqueued_at);
     }

@@ -17,7 +17,7 @@
 
 namespace headpond::engine {
 
-// --- enqueue --------------------------------------------------------------------------------------
+// --- enqueue -------------------------------------------------------------------------------------
 
 struct Admitted {
     std::vector<Enqueued> answers;  // one an item
@@ -29,7 +29,7 @@ void check_newcomers(std::span<const NewItem> items);
 // with may_block, the first item without room and all after it are left in `blocked` uncounted.
 [[nodiscard]] Admitted enqueue(Context& context, std::span<const NewItem> items, bool may_block);
 
-// --- lease ----------------------------------------------------------------------------------------
+// --- lease ---------------------------------------------------------------------------------------
 
 struct LeaseOrder {
     bool when_due = false;
@@ -48,14 +48,14 @@ struct LeaseAnswer {
 
 // What a read transaction sees of the work to come: when to look again.
 struct Outlook {
-    bool now = false;                    // a lease would find something to do
-    std::optional<store::Millis> at;     // or from then on, by the queue clock
+    bool now = false;                 // a lease would find something to do
+    std::optional<store::Millis> at;  // or from then on, by the queue clock
     bool gate_closed = false;
 };
 [[nodiscard]] Outlook outlook(store::Transaction& tx, Host& host, const Settings& settings,
                               const LeaseOrder& order);
 
-// --- settle ---------------------------------------------------------------------------------------
+// --- settle --------------------------------------------------------------------------------------
 
 // Throws misuse where the settlement names an item twice, or a result is too large.
 [[nodiscard]] Settled settle(Context& context, std::string_view token,
@@ -64,7 +64,7 @@ struct Outlook {
 // The batch id of a token; nullopt for what cannot be one.
 [[nodiscard]] std::optional<std::int64_t> batch_of_token(std::string_view token) noexcept;
 
-// --- recover --------------------------------------------------------------------------------------
+// --- recover -------------------------------------------------------------------------------------
 
 struct Recovered {
     std::int64_t batches = 0;    // taken back
@@ -76,10 +76,23 @@ Recovered recover(Context& context, std::int64_t limit);
 // allowed than it has items, it is left for the next recovery. Answers true when it is gone.
 bool give_up(Context& context, store::BatchRow batch);
 
-// --- cleanup, one bounded step a call -------------------------------------------------------------
+// --- cleanup, one bounded step a call ------------------------------------------------------------
 
-enum class Step { claim, recover, give_up, expire, stale_queued, stale_published, trim, dead,
-                  outcomes, attempts, owners, recount, done };
+enum class Step {
+    claim,
+    recover,
+    give_up,
+    expire,
+    stale_queued,
+    stale_published,
+    trim,
+    dead,
+    outcomes,
+    attempts,
+    owners,
+    recount,
+    done
+};
 struct Progress {
     Step step = Step::claim;
     std::int64_t cursor = 0;
@@ -91,7 +104,7 @@ void cleanup_step(Context& context, Progress& progress, CleanupReport& report, b
 // Sets every counter from the rows; returns the booked difference.
 std::int64_t recount(Context& context);
 
-// --- the rest -------------------------------------------------------------------------------------
+// --- the rest ------------------------------------------------------------------------------------
 
 [[nodiscard]] std::vector<Outcome> outcomes(store::Transaction& tx, std::size_t limit);
 [[nodiscard]] std::size_t forget(Context& context, std::span<const std::int64_t> item_ids);
@@ -112,8 +125,12 @@ void open_gate(Context& context, std::string_view by);
                                       store::Millis oldest_age);
 
 // Conversions for what crosses the public surface.
-[[nodiscard]] inline WallTime to_wall(store::Millis at) { return WallTime{Ms{at}}; }
-[[nodiscard]] inline store::Millis to_millis(WallTime at) { return at.time_since_epoch().count(); }
+[[nodiscard]] inline WallTime to_wall(store::Millis at) {
+    return WallTime{Ms{at}};
+}
+[[nodiscard]] inline store::Millis to_millis(WallTime at) {
+    return at.time_since_epoch().count();
+}
 [[nodiscard]] Item to_item(store::ItemRow&& row);
 [[nodiscard]] Outcome to_outcome(store::OutcomeRow&& row);
 

@@ -128,14 +128,13 @@ void open_gate(Context& context, std::string_view by) {
 std::string health_line(const store::Totals& totals, const Settings& settings,
                         store::Millis oldest_age) {
     char line[200];
-    std::snprintf(line, sizeof line,
-                  "Buffer health: size=%lld/%lld, utilization=%.1f%%, max_age=%.1fs, "
-                  "failed_batches=%lld",
-                  static_cast<long long>(totals.items), static_cast<long long>(settings.items_max),
-                  100.0 * static_cast<double>(totals.items) /
-                      static_cast<double>(settings.items_max),
-                  static_cast<double>(oldest_age) / 1000.0,
-                  static_cast<long long>(totals.failed_batches));
+    std::snprintf(
+        line, sizeof line,
+        "Buffer health: size=%lld/%lld, utilization=%.1f%%, max_age=%.1fs, "
+        "failed_batches=%lld",
+        static_cast<long long>(totals.items), static_cast<long long>(settings.items_max),
+        100.0 * static_cast<double>(totals.items) / static_cast<double>(settings.items_max),
+        static_cast<double>(oldest_age) / 1000.0, static_cast<long long>(totals.failed_batches));
     return line;
 }
 

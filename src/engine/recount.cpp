@@ -105,7 +105,7 @@ class Recounting {
         set(&Counters::dead_letters, context_.tx.count_dead({.limit = store::no_limit}));
         return edited;
     }
-    void set(std::int64_t Counters::* counter, std::int64_t value) {
+    void set(std::int64_t Counters::*counter, std::int64_t value) {
         context_.count(counter, value - context_.totals.*counter);
     }
 
@@ -117,6 +117,8 @@ class Recounting {
 
 }  // namespace
 
-std::int64_t recount(Context& context) { return Recounting(context).run(); }
+std::int64_t recount(Context& context) {
+    return Recounting(context).run();
+}
 
 }  // namespace headpond::engine

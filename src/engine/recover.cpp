@@ -99,8 +99,8 @@ bool give_up(Context& context, BatchRow batch) {
     end_batch(context, batch);
     context.count(&Counters::failed_batches, 1);
     context.log(LogLevel::error, "Batch batch_" + std::to_string(batch.id) +
-                                     " permanently failed, cleared " +
-                                     std::to_string(rows.size()) + " items");
+                                     " permanently failed, cleared " + std::to_string(rows.size()) +
+                                     " items");
     return true;
 }
 

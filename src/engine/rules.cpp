@@ -95,8 +95,8 @@ GateRow reopened(GateRow gate, Millis now) {
 GateRow tripped(GateRow gate, const Settings& limits, Millis now, const char* reason) {
     Millis closed_for = limits.breaker_closed;
     for (std::int64_t i = 0; i < gate.closures && closed_for < limits.breaker_closed_max; ++i) {
-        closed_for = closed_for > limits.breaker_closed_max / 2 ? limits.breaker_closed_max
-                                                                : closed_for * 2;
+        closed_for =
+            closed_for > limits.breaker_closed_max / 2 ? limits.breaker_closed_max : closed_for * 2;
     }
     gate.state = GateRow::State::closed;
     gate.until = now + std::min(closed_for, limits.breaker_closed_max);

@@ -13,7 +13,7 @@ namespace headpond::engine {
 
 using store::Millis;
 
-// --- admission (rule 1) ---------------------------------------------------------------------------
+// --- admission (rule 1) --------------------------------------------------------------------------
 
 // What is in the queue while an enqueue decides, newcomers already admitted included.
 struct Fill {
@@ -22,9 +22,9 @@ struct Fill {
 };
 enum class Admission { store, too_large, refused };
 
-// A newcomer of `bytes` is too large where it could never fit; refused where what is leased leaves no
-// room, or where the queue is full and nothing may be evicted. Otherwise it is stored, and evict_excess
-// says what goes.
+// A newcomer of `bytes` is too large where it could never fit; refused where what is leased leaves
+// no room, or where the queue is full and nothing may be evicted. Otherwise it is stored, and
+// evict_excess says what goes.
 [[nodiscard]] Admission admit(const Fill& fill, std::int64_t bytes, const Settings& limits,
                               bool may_evict) noexcept;
 
@@ -35,7 +35,7 @@ struct Excess {
 // By how much `fill` is over the bounds.
 [[nodiscard]] Excess excess(const Fill& fill, const Settings& limits) noexcept;
 
-// --- leasing (rule 3) -----------------------------------------------------------------------------
+// --- leasing (rule 3) ----------------------------------------------------------------------------
 
 struct ReadyFacts {
     std::int64_t items = 0;  // ready, as counted
@@ -46,7 +46,7 @@ struct ReadyFacts {
 [[nodiscard]] std::optional<Millis> cut_due_at(const ReadyFacts& ready,
                                                const Settings& limits) noexcept;
 
-// --- attempts and retries (rules 4, 6) ------------------------------------------------------------
+// --- attempts and retries (rules 4, 6) -----------------------------------------------------------
 
 // Deliveries this batch may have.
 [[nodiscard]] std::int64_t attempts_allowed(const store::BatchRow& batch,
@@ -65,13 +65,13 @@ enum class AfterFailure { retry, split, abandon };
 [[nodiscard]] std::int64_t attempts_after_split(const store::BatchRow& batch,
                                                 const Settings& limits) noexcept;
 
-// --- staleness (rule 10) --------------------------------------------------------------------------
+// --- staleness (rule 10) -------------------------------------------------------------------------
 
 [[nodiscard]] bool stale(const store::ItemRow& item, const Settings& limits, Millis now) noexcept;
 [[nodiscard]] std::optional<Millis> stale_at(const std::optional<Millis>& published_at,
                                              const Settings& limits) noexcept;
 
-// --- the gate (rule 17) ---------------------------------------------------------------------------
+// --- the gate (rule 17) --------------------------------------------------------------------------
 
 // closed -> half_open when its time has come; else unchanged.
 [[nodiscard]] store::GateRow gate_at(store::GateRow gate, Millis now) noexcept;

@@ -58,7 +58,9 @@ class Partition {
             parts_.acked.insert(parts_.acked.end(), parts_.rest.begin(), parts_.rest.end());
             parts_.rest.clear();
         }
-        const auto by_id = [](const Leaving& a, const Leaving& b) { return a.item->id < b.item->id; };
+        const auto by_id = [](const Leaving& a, const Leaving& b) {
+            return a.item->id < b.item->id;
+        };
         std::sort(parts_.acked.begin(), parts_.acked.end(), by_id);
         std::sort(parts_.rejected.begin(), parts_.rejected.end(), by_id);
         return std::move(parts_);
@@ -68,8 +70,9 @@ class Partition {
     void check_result(const Result& one) const {
         if (static_cast<std::int64_t>(one.result.size()) <= settings_.payload_bytes_max) return;
         throw Error(ErrorCode::misuse, "settle", "",
-                    "a result has " + std::to_string(one.result.size()) + " bytes; allowed: up to " +
-                        std::to_string(settings_.payload_bytes_max) + " (payload_bytes_max)");
+                    "a result has " + std::to_string(one.result.size()) +
+                        " bytes; allowed: up to " + std::to_string(settings_.payload_bytes_max) +
+                        " (payload_bytes_max)");
     }
 
     void take(std::int64_t id, const std::string& key, std::string_view word,
@@ -89,8 +92,9 @@ class Partition {
     }
 
     [[nodiscard]] std::size_t index_of(std::int64_t id) const {
-        const auto it = std::lower_bound(rows_.begin(), rows_.end(), id,
-                                         [](const ItemRow& row, std::int64_t v) { return row.id < v; });
+        const auto it =
+            std::lower_bound(rows_.begin(), rows_.end(), id,
+                             [](const ItemRow& row, std::int64_t v) { return row.id < v; });
         return it != rows_.end() && it->id == id ? static_cast<std::size_t>(it - rows_.begin())
                                                  : rows_.size();
     }
@@ -151,8 +155,12 @@ class Settling {
             return;
         }
         switch (settlement_.rest) {
-            case Rest::keep: context_.tx.save_batch(batch_); return;
-            case Rest::release: release(); return;
+            case Rest::keep:
+                context_.tx.save_batch(batch_);
+                return;
+            case Rest::release:
+                release();
+                return;
             case Rest::split:
                 if (batch_.items > 1) {
                     split();
@@ -160,7 +168,8 @@ class Settling {
                 }
                 break;
             case Rest::nack:
-            case Rest::ack: break;
+            case Rest::ack:
+                break;
         }
         fail();
     }
@@ -186,8 +195,11 @@ class Settling {
 
     void fail() {
         switch (after_failure(batch_, context_.settings)) {
-            case AfterFailure::retry: break;
-            case AfterFailure::split: split(); return;
+            case AfterFailure::retry:
+                break;
+            case AfterFailure::split:
+                split();
+                return;
             case AfterFailure::abandon:
                 finish(AttemptOutcome::abandoned);
                 answer_.abandoned = true;
@@ -196,9 +208,8 @@ class Settling {
         }
         finish(something_settled() ? AttemptOutcome::partial : AttemptOutcome::nacked);
         const store::Millis wait =
-            settlement_.delay
-                ? settlement_.delay->count()
-                : backoff(batch_.attempts, context_.settings, context_.host.random());
+            settlement_.delay ? settlement_.delay->count()
+                              : backoff(batch_.attempts, context_.settings, context_.host.random());
         park(context_.now + wait);
     }
 
@@ -255,7 +266,8 @@ class Settling {
         std::optional<store::Millis> duration;
         if (closure.duration) duration = closure.duration->count();
         const bool closed = gate.state == store::GateRow::State::closed;
-        if (closed && (!gate.until || (duration && *gate.until >= context_.now + *duration))) return;
+        if (closed && (!gate.until || (duration && *gate.until >= context_.now + *duration)))
+            return;
         close_gate(context_, duration, closure.reason, context_.host.owner_label());
     }
 
@@ -312,8 +324,7 @@ void park_batch(Context& context, BatchRow& batch, store::Millis not_before) {
     context.effects.wake |= not_before <= context.now;
 }
 
-void split_batch(Context& context, const BatchRow& batch,
-                 const std::vector<const ItemRow*>& rows) {
+void split_batch(Context& context, const BatchRow& batch, const std::vector<const ItemRow*>& rows) {
     end_batch(context, batch);
     const std::size_t half = (rows.size() + 1) / 2;
     const auto make = [&](std::size_t first, std::size_t last) {

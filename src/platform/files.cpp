@@ -1,17 +1,17 @@
 #include "platform/files.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
 #include <headpond/error.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <string_view>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 namespace headpond::platform {
 
@@ -20,8 +20,7 @@ namespace {
 constexpr std::string_view allowed_path = "allowed: the path of a file on a local disk";
 
 Error bad_path(std::string_view path, std::string_view wrong) {
-    return {ErrorCode::misuse, "open", path,
-            std::string(wrong) + "; " + std::string(allowed_path)};
+    return {ErrorCode::misuse, "open", path, std::string(wrong) + "; " + std::string(allowed_path)};
 }
 
 Error os_error(std::string_view path, std::string_view doing) {
@@ -44,8 +43,8 @@ std::string resolve_database(const std::filesystem::path& path) {
     if (text.empty()) throw bad_path("", "the path is empty");
     if (text.find('\0') != std::string::npos) throw bad_path("", "the path contains a NUL byte");
     if (text.size() >= PATH_MAX) {
-        throw bad_path(shown(text), "the path has " + std::to_string(text.size()) + " bytes, over " +
-                                        std::to_string(PATH_MAX - 1));
+        throw bad_path(shown(text), "the path has " + std::to_string(text.size()) +
+                                        " bytes, over " + std::to_string(PATH_MAX - 1));
     }
     if (text == ":memory:") {
         throw bad_path(text, "a queue in memory would be lost with the process");
@@ -65,7 +64,7 @@ std::string resolve_database(const std::filesystem::path& path) {
 }
 
 FileFacts look_at(const std::string& path) {
-    struct stat facts{};
+    struct stat facts {};
     if (lstat(path.c_str(), &facts) != 0) {
         if (errno == ENOENT) return {};
         throw os_error(path, "cannot look at the file");
@@ -91,7 +90,7 @@ void require_local(const std::string& path) {
     constexpr long network[] = {0x6969, 0x517B, static_cast<long>(0xFF534D42),
                                 static_cast<long>(0xFE534D42)};
     const std::string directory = std::filesystem::path(path).parent_path().string();
-    struct statfs facts{};
+    struct statfs facts {};
     if (statfs(directory.c_str(), &facts) != 0) throw os_error(path, "statfs of the directory");
     for (const long magic : network) {
         if (static_cast<long>(facts.f_type) == magic) {
@@ -113,7 +112,7 @@ bool create_private(const std::string& path) {
 }
 
 std::int64_t disk_free(const std::string& path) {
-    struct statvfs facts{};
+    struct statvfs facts {};
     if (statvfs(path.c_str(), &facts) != 0) return 0;
     return static_cast<std::int64_t>(facts.f_bavail) * static_cast<std::int64_t>(facts.f_frsize);
 }

@@ -1,5 +1,5 @@
-// Files, seen by path: the database is never opened here, because closing any descriptor of it would
-// drop the process's POSIX locks on it.
+// Files, seen by path: the database is never opened here, because closing any descriptor of it
+// would drop the process's POSIX locks on it.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,5 @@
 #include "platform/side_file.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <headpond/error.h>
 
 #include <algorithm>
@@ -17,6 +9,14 @@
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace headpond::platform {
 
@@ -47,7 +47,7 @@ int open_or_create(const std::string& path, unsigned mode) {
 }
 
 struct flock range(std::int64_t byte, int type) {
-    struct flock one{};
+    struct flock one {};
     one.l_type = static_cast<short>(type);
     one.l_whence = SEEK_SET;
     one.l_start = byte;
@@ -57,8 +57,8 @@ struct flock range(std::int64_t byte, int type) {
 
 }  // namespace
 
-// A forked child shares the open file descriptions, and with them the locks: it closes them at once,
-// so that they end with the parent.
+// A forked child shares the open file descriptions, and with them the locks: it closes them at
+// once, so that they end with the parent.
 struct ForkRegistry {
     std::mutex mutex;  // guards files; held across fork, so that the child finds them whole
     std::vector<SideFile*> files;
@@ -92,14 +92,15 @@ SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, uns
     : path_(database + "-owners") {
     fd_ = open_or_create(path_, mode);
     if (fd_ < 0) throw os_error(path_, "cannot open the side file");
-    struct stat facts{};
+    struct stat facts {};
     if (fstat(fd_, &facts) != 0) {
         const Error error = os_error(path_, "cannot look at the side file");
         ::close(fd_);
         throw error;
     }
     inode_ = facts.st_ino;
-    // Best effort: root gives it to the database's owner, so that the owner's processes may open it.
+    // Best effort: root gives it to the database's owner, so that the owner's processes may open
+    // it.
     if (facts.st_uid != uid || facts.st_gid != gid) {
         if (fchown(fd_, uid, gid) != 0) errno = 0;
     }
@@ -134,7 +135,9 @@ void SideFile::lock_owner(std::int64_t owner_id) {
     }
 }
 
-void SideFile::unlock_owner(std::int64_t owner_id) noexcept { unlock(owner_bytes + owner_id); }
+void SideFile::unlock_owner(std::int64_t owner_id) noexcept {
+    unlock(owner_bytes + owner_id);
+}
 
 bool SideFile::held(std::int64_t owner_id) const {
     struct flock one = range(owner_bytes + owner_id, F_WRLCK);
@@ -151,21 +154,22 @@ bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
         while (!lock(byte)) {
             const auto now = std::chrono::steady_clock::now();
             if (now >= deadline) return false;
-            std::this_thread::sleep_for(
-                std::min<std::chrono::nanoseconds>(pause, deadline - now));
+            std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(pause, deadline - now));
             pause = std::min<std::chrono::microseconds>(pause * 2, 1ms);
         }
         return true;
     };
-    // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one that
-    // has just ended its turn queues behind the others.
+    // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one
+    // that has just ended its turn queues behind the others.
     if (!poll_lock(queue_byte)) return false;
     const bool taken = poll_lock(turn_byte);
     unlock(queue_byte);
     return taken;
 }
 
-void SideFile::end_turn() noexcept { unlock(turn_byte); }
+void SideFile::end_turn() noexcept {
+    unlock(turn_byte);
+}
 
 void SideFile::wake() noexcept {
     const char byte = 'w';

@@ -1,6 +1,6 @@
 // The file <db>-owners: kernel locks that say who is alive and whose turn it is, and a byte that
-// wakes waiters. One descriptor of its own a queue, so that open-file-description locks of two queues
-// in one process exclude each other.
+// wakes waiters. One descriptor of its own a queue, so that open-file-description locks of two
+// queues in one process exclude each other.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,9 @@
 
 namespace headpond::platform {
 
-// Thread safety: lock_owner, probe and wake from any thread; take_turn and end_turn by one at a time.
-// The descriptor is close-on-exec, and closed in a forked child, which would else keep the locks.
+// Thread safety: lock_owner, probe and wake from any thread; take_turn and end_turn by one at a
+// time. The descriptor is close-on-exec, and closed in a forked child, which would else keep the
+// locks.
 class SideFile {
   public:
     // Opens or creates it with `mode`, owned as the database (uid, gid; where we may). Throws io.

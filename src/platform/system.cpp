@@ -1,12 +1,5 @@
 #include "platform/system.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <headpond/clock.h>
 #include <headpond/error.h>
 
@@ -14,6 +7,13 @@
 #include <atomic>
 #include <cerrno>
 #include <fstream>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 namespace headpond::platform {
 
@@ -60,7 +60,7 @@ class SystemClock final : public Clock {
         std::ifstream file("/proc/sys/kernel/random/boot_id");
         std::getline(file, boot);
         // Processes in different time namespaces read different boot times.
-        struct stat facts{};
+        struct stat facts {};
         const bool named = stat("/proc/self/ns/time", &facts) == 0;
         return boot + "/" + (named ? std::to_string(facts.st_ino) : "0");
     }
@@ -84,7 +84,11 @@ class SystemRandom final : public Random {
 
 namespace headpond {
 
-std::shared_ptr<Clock> system_clock() { return std::make_shared<platform::SystemClock>(); }
-std::shared_ptr<Random> system_random() { return std::make_shared<platform::SystemRandom>(); }
+std::shared_ptr<Clock> system_clock() {
+    return std::make_shared<platform::SystemClock>();
+}
+std::shared_ptr<Random> system_random() {
+    return std::make_shared<platform::SystemRandom>();
+}
 
 }  // namespace headpond

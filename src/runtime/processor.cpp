@@ -216,8 +216,8 @@ void ProcessorState::end() {
 }  // namespace detail
 
 Processor::Processor(Queue& queue, Handler handler, ProcessorOptions options)
-    : state_(std::make_unique<detail::ProcessorState>(queue, std::move(handler),
-                                                      std::move(options))) {
+    : state_(
+          std::make_unique<detail::ProcessorState>(queue, std::move(handler), std::move(options))) {
     const auto fail = [](const std::string& wrong) {
         throw Error(ErrorCode::misuse, "processor", "", wrong);
     };

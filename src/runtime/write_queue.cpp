@@ -162,21 +162,20 @@ bool WriteQueue::execute_group(Group& group, Member& leader) {
         std::any_of(group.begin(), group.end(), [](const Member* m) { return m->order.synced; });
     bool began = false;
     try {
-        store_.write({.operation = "group commit",
-                      .synced = synced,
-                      .busy_ms = left_ms(leader.deadline)},
-                     [&](store::Transaction& tx) {
-                         began = true;
-                         for (Member* member : group) {
-                             try {
-                                 tx.nested([&] { member->work(tx, synced); });
-                             } catch (const store::WholeRollback&) {
-                                 throw;
-                             } catch (...) {
-                                 member->error = std::current_exception();
-                             }
-                         }
-                     });
+        store_.write(
+            {.operation = "group commit", .synced = synced, .busy_ms = left_ms(leader.deadline)},
+            [&](store::Transaction& tx) {
+                began = true;
+                for (Member* member : group) {
+                    try {
+                        tx.nested([&] { member->work(tx, synced); });
+                    } catch (const store::WholeRollback&) {
+                        throw;
+                    } catch (...) {
+                        member->error = std::current_exception();
+                    }
+                }
+            });
         return true;
     } catch (const store::WholeRollback&) {
         return false;

@@ -28,7 +28,7 @@ struct Counters {
 
 struct CounterColumn {
     std::string_view name;
-    std::int64_t Counters::* member;
+    std::int64_t Counters::*member;
 };
 inline constexpr std::array<CounterColumn, 22> counter_columns{{
     {"enqueued", &Counters::enqueued},
@@ -102,7 +102,16 @@ struct BatchRow {
     std::string last_error;
 };
 
-enum class AttemptOutcome { acked, partial, nacked, lapsed, owner_died, released, split, abandoned };
+enum class AttemptOutcome {
+    acked,
+    partial,
+    nacked,
+    lapsed,
+    owner_died,
+    released,
+    split,
+    abandoned
+};
 [[nodiscard]] std::string_view to_string(AttemptOutcome outcome) noexcept;
 
 struct AttemptRow {

@@ -39,12 +39,12 @@ class Transaction {
     // Bytes of the database file as this transaction sees it, without its free pages.
     [[nodiscard]] virtual std::int64_t file_bytes() = 0;
 
-    // --- items, in the order of their ids ---------------------------------------------------------
+    // --- items, in the order of their ids --------------------------------------------------------
     // nullopt: the key is resident.
     virtual std::optional<std::int64_t> insert(const NewRow& row) = 0;
     [[nodiscard]] virtual std::optional<ItemRow> find(std::string_view key) = 0;
     [[nodiscard]] virtual std::vector<ItemRow> survey(std::int64_t first, std::int64_t last,
-                                                        std::int64_t limit) = 0;
+                                                      std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<ItemRow> load(std::int64_t first, std::int64_t last,
                                                     std::int64_t limit, std::int64_t bytes_max) = 0;
     [[nodiscard]] virtual RangeSum sum(std::int64_t first, std::int64_t last, Millis base) = 0;
@@ -53,7 +53,7 @@ class Transaction {
     // Answers the number of rows really deleted.
     virtual std::int64_t remove_items(std::int64_t first, std::int64_t last) = 0;
 
-    // --- batches ----------------------------------------------------------------------------------
+    // --- batches ---------------------------------------------------------------------------------
     // The id that add_batch will be given: the token holds it. Never issued twice.
     [[nodiscard]] virtual std::int64_t next_batch_id() = 0;
     virtual void add_batch(const BatchRow& row) = 0;
@@ -74,7 +74,7 @@ class Transaction {
     [[nodiscard]] virtual std::vector<BatchRow> waiting(std::int64_t after, std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<BatchRow> batches(std::int64_t after, std::int64_t limit) = 0;
 
-    // --- attempts, dead letters, outcomes ---------------------------------------------------------
+    // --- attempts, dead letters, outcomes --------------------------------------------------------
     virtual std::int64_t add_attempt(const AttemptRow& row) = 0;
     // items < 0 leaves the number of the lease.
     virtual void finish_attempt(std::int64_t id, Millis finished_at, AttemptOutcome outcome,
@@ -93,12 +93,12 @@ class Transaction {
     virtual void add_outcome(const OutcomeRow& row) = 0;
     // With item_id above `after`, in that order.
     [[nodiscard]] virtual std::vector<OutcomeRow> outcomes(std::int64_t after,
-                                                             std::int64_t limit) = 0;
+                                                           std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<OutcomeRow> outcomes_of(std::string_view key) = 0;
     virtual std::int64_t remove_outcome(std::int64_t item_id) = 0;
     [[nodiscard]] virtual std::int64_t count_outcomes() = 0;
 
-    // --- the single rows, owners, settings --------------------------------------------------------
+    // --- the single rows, owners, settings -------------------------------------------------------
     // Adds to the counters. The only writer of them; asserts the ledger's equation first.
     virtual void apply(const Counters& delta) = 0;
     virtual void set_age_base(Millis base, std::int64_t age_sum) = 0;
@@ -120,7 +120,8 @@ class Transaction {
     virtual void nested(const std::function<void()>& fn) = 0;
 };
 
-// The store rolled everything back (disk full, out of memory): no member of the transaction happened.
+// The store rolled everything back (disk full, out of memory): no member of the transaction
+// happened.
 struct WholeRollback {};
 
 // A table of text, for views.
@@ -144,12 +145,11 @@ class Store {
     virtual ~Store() = default;
 
     // Runs fn in one transaction that holds the write lock from its first statement, and commits.
-    // Whatever fn throws rolls back and is rethrown. Throws Error busy, disk_full, io; outcome_unknown after a failed sync, from
-    // when on every call is refused.
+    // Whatever fn throws rolls back and is rethrown. Throws Error busy, disk_full, io;
+    // outcome_unknown after a failed sync, from when on every call is refused.
     virtual void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) = 0;
     // Runs fn on one consistent snapshot; its verbs that change throw.
-    virtual void read(std::string_view operation,
-                      const std::function<void(Transaction&)>& fn) = 0;
+    virtual void read(std::string_view operation, const std::function<void(Transaction&)>& fn) = 0;
     // Housekeeping of a writer that still holds its turn: keeps the log under `log_bytes_max`.
     // Never throws for what is only late.
     virtual void relieve(std::int64_t log_bytes_max) = 0;
@@ -162,7 +162,7 @@ class Store {
     };
     [[nodiscard]] virtual Size size() = 0;
 
-    // --- for operators; from any thread -----------------------------------------------------------
+    // --- for operators; from any thread ----------------------------------------------------------
     // The rows of one of our views as text; `wall` stands for now. Throws misuse for another name.
     [[nodiscard]] virtual TextTable view(std::string_view name, Millis wall) = 0;
     // The rows of the view `trail` for one key.
@@ -181,7 +181,7 @@ class Store {
     };
     [[nodiscard]] virtual Engine engine() const = 0;
 
-    // --- for guests -------------------------------------------------------------------------------
+    // --- for guests ------------------------------------------------------------------------------
     // What headpond/sqlite.h hands out for a transaction of this store.
     [[nodiscard]] virtual void* guest_handle(Transaction& transaction) = 0;
     // After a guest has had the writer. Throws misuse where it left temporary objects that shadow

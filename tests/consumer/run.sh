@@ -13,8 +13,7 @@ trap 'rm -rf "$work"' EXIT
 sed -n '/^```cpp$/,/^```$/p' "$source/README.md" | sed '1d;/^```$/,$d' >"$work/main.cpp"
 [ -s "$work/main.cpp" ] || { echo "README has no block of C++" >&2; exit 1; }
 
-configure=(-DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_CXX_FLAGS=-Wall\ -Wextra\ -Werror
-           -DCMAKE_BUILD_TYPE=Release -DMAIN="$work/main.cpp" -DMODE="$mode")
+configure=(-DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release -DMAIN="$work/main.cpp" -DMODE="$mode")
 if [ "$mode" != add_subdirectory ]; then
     cmake --install "$build" --prefix "$work/prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
 fi

@@ -2,13 +2,13 @@
 #include "support/program.h"
 #include "support/temp_dir.h"
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
-#include <sqlite3.h>
-
 #include <fstream>
 #include <random>
 #include <set>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sqlite3.h>
 
 namespace headpond::test {
 namespace {
@@ -18,13 +18,14 @@ using nlohmann::json;
 // A feed of `count` alerts; half of them name a city, half name none.
 std::string feed_of(const std::string& title, int count) {
     const std::vector<std::string> cities{"Jakarta", "Nairobi", "Lima", "Manila", "Oslo", "Perth"};
-    std::string xml = "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>" + title +
-                      "</title>";
+    std::string xml =
+        "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>" + title + "</title>";
     for (int i = 0; i < count; ++i) {
         const auto& city = cities[static_cast<std::size_t>(i) % cities.size()];
         const std::string text = i % 2 == 0 ? "Flood in " + city : "Prices rise again";
-        xml += "<item><title>" + text + " (" + std::to_string(i) + ")</title><link>http://a.example/" +
-               title + "/" + std::to_string(i) + "</link></item>";
+        xml += "<item><title>" + text + " (" + std::to_string(i) +
+               ")</title><link>http://a.example/" + title + "/" + std::to_string(i) +
+               "</link></item>";
     }
     return xml + "</channel></rss>";
 }
@@ -40,8 +41,8 @@ class IngestRun : public ::testing::Test {
     }
     Program::Start start(std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), HEADPOND_BUILD_DIR "/bin/headpond-ingest");
-        arguments.insert(arguments.end(), {"--json", "--db", database, "--durability",
-                                           "process_crash"});
+        arguments.insert(arguments.end(),
+                         {"--json", "--db", database, "--durability", "process_crash"});
         return {.arguments = std::move(arguments), .folder = dir.path().string()};
     }
     static json summary_of(const ProgramResult& result) {
@@ -53,7 +54,8 @@ class IngestRun : public ::testing::Test {
     // The first column of the first row.
     long long query(const std::string& sql) {
         sqlite3* handle = nullptr;
-        EXPECT_EQ(sqlite3_open_v2(database.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+        EXPECT_EQ(sqlite3_open_v2(database.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr),
+                  SQLITE_OK);
         sqlite3_stmt* statement = nullptr;
         EXPECT_EQ(sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
             << sqlite3_errmsg(handle);
@@ -198,10 +200,14 @@ TEST_F(IngestRun, BadVariablesAreNamedAndNothingIsCreated) {
 
 TEST_F(IngestRun, BadArgumentsAreNamedAndNothingIsCreated) {
     const std::string feed = write_feed("one", 3);
-    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-             {"missing.xml"}, {"http://a.example/feed"}, {feed, "--resolver", "oracle"},
-             {feed, "--items-max", "0"}, {feed, "--age-max", "-5"}, {feed, "--no-such-flag"},
-             {feed, "--overflow", "sometimes"}}) {
+    for (const std::vector<std::string>& arguments :
+         std::vector<std::vector<std::string>>{{"missing.xml"},
+                                               {"http://a.example/feed"},
+                                               {feed, "--resolver", "oracle"},
+                                               {feed, "--items-max", "0"},
+                                               {feed, "--age-max", "-5"},
+                                               {feed, "--no-such-flag"},
+                                               {feed, "--overflow", "sometimes"}}) {
         const auto result = Program::run(start(arguments));
         EXPECT_EQ(result.exit_code, 3) << arguments.back();
         EXPECT_NE(result.err.find("allowed"), std::string::npos) << result.err;
@@ -243,8 +249,8 @@ TEST_F(IngestRun, OutputIsNdjsonOfAllAlerts) {
 }
 
 TEST_F(IngestRun, ASmallQueueThatRefusesLosesNoAlert) {
-    const auto result = Program::run(
-        start({write_feed("one", 90), "--items-max", "7", "--overflow", "refuse"}));
+    const auto result =
+        Program::run(start({write_feed("one", 90), "--items-max", "7", "--overflow", "refuse"}));
     const json summary = summary_of(result);
     EXPECT_EQ(summary["alerts"], 90);
     EXPECT_EQ(summary["pending"], 0);

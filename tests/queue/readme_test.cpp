@@ -1,9 +1,10 @@
 // README's table of options is the option table.
-#include <gtest/gtest.h>
 #include <headpond/options.h>
 
 #include <fstream>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 namespace headpond::test {
 namespace {

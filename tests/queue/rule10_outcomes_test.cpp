@@ -1,4 +1,5 @@
 // Rule 10: exactly one outcome a tracked item, whatever way it ends.
+#include "support/child_process.h"
 #include "support/queue_fixture.h"
 #include "support/raw_database.h"
 
@@ -206,6 +207,32 @@ TEST_F(Rule10Outcomes, ReleaseAndSplitJudgeStalenessAndKeepDoesNot) {
     EXPECT_EQ(first->release(Ms{0}, "busy").stale, 2);
     EXPECT_EQ(second->split("too long").stale, 2);
     EXPECT_EQ(counter(queue, "expired"), 4);
+    expect_sound(queue);
+}
+
+TEST_F(Rule10Outcomes, WhatADeadOwnerHeldIsJudgedWhenItIsTakenBack) {
+    Options options = QueueTest::options();
+    options.pending_max = Ms{10'000};
+    options.lease_time = Ms{600'000};
+    ChildProcess child([&](const ChildProcess::Parent& parent) {
+        parent.receive();
+        Queue queue(options);
+        const auto batch = queue.lease();
+        parent.send(batch ? "leased" : "nothing");
+        parent.hold();
+    });
+    Queue queue(options);
+    put(queue, {"stale"});
+    clock->advance(Ms{5'000});
+    put(queue, {"fresh"});
+    clock->advance(Ms{5'001});
+    child.send("go");  // its clock stands where the test's stood: the lease is long enough for both
+    ASSERT_EQ(child.receive(), "leased");
+    child.kill();
+    auto batch = queue.lease();
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(keys_of(*batch), (Keys{"fresh"}));
+    EXPECT_EQ(endings(queue), (std::map<std::string, std::string>{{"stale", "stale"}}));
     expect_sound(queue);
 }
 

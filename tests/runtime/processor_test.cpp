@@ -57,7 +57,8 @@ TEST_F(ProcessorTest, RunOnceImmediateTakesWhatIsReady) {
 TEST_F(ProcessorTest, AThrowIsANackWithItsText) {
     Queue queue(quick());
     put(queue, {"a", "b"});
-    Processor processor(queue, [](auto, auto) -> Settlement { throw std::runtime_error("no luck"); });
+    Processor processor(queue,
+                        [](auto, auto) -> Settlement { throw std::runtime_error("no luck"); });
     EXPECT_TRUE(processor.run_once().processed);
     const Table errors = Admin(queue).view("errors");
     ASSERT_EQ(errors.rows.size(), 1U);
@@ -94,15 +95,14 @@ TEST_F(ProcessorTest, ThreadsProcessWhatArrivesAndDrainTheRest) {
     std::mutex mutex;
     std::set<std::string> seen;
     std::latch first(1);
-    Processor processor(
-        queue,
-        [&](std::span<const Item> items, auto) {
-            const std::lock_guard lock(mutex);
-            if (seen.empty()) first.count_down();
-            for (const Item& item : items) seen.insert(item.key);
-            return Settlement{.rest = Rest::ack};
-        },
-        {.workers = 3});
+    Processor processor(queue,
+                        [&](std::span<const Item> items, auto) {
+                            const std::lock_guard lock(mutex);
+                            if (seen.empty()) first.count_down();
+                            for (const Item& item : items) seen.insert(item.key);
+                            return Settlement{.rest = Rest::ack};
+                        },
+                        {.workers = 3});
     processor.start();
     put(queue, {"a", "b", "c"});
     first.wait();
@@ -160,16 +160,15 @@ TEST_F(ProcessorTest, HandlingTimeMaxEndsTheExtension) {
     Queue other(all);
     bool asked_to_stop = false;
     bool taken = false;
-    Processor processor(
-        queue,
-        [&](auto, const std::stop_token& stop) {
-            auto batch = other.lease({.wait = Ms{5000}});
-            taken = batch.has_value();
-            if (batch) batch->ack();
-            asked_to_stop = stop.stop_requested();
-            return Settlement{.rest = Rest::ack};
-        },
-        {.handling_time_max = Ms{150}});
+    Processor processor(queue,
+                        [&](auto, const std::stop_token& stop) {
+                            auto batch = other.lease({.wait = Ms{5000}});
+                            taken = batch.has_value();
+                            if (batch) batch->ack();
+                            asked_to_stop = stop.stop_requested();
+                            return Settlement{.rest = Rest::ack};
+                        },
+                        {.handling_time_max = Ms{150}});
     const RunReport report = processor.run_once();
     EXPECT_TRUE(taken);
     EXPECT_TRUE(asked_to_stop);
@@ -201,17 +200,17 @@ TEST_F(ProcessorTest, OnErrorMayRetry) {
     std::atomic<int> calls = 0;
     std::atomic<int> errors = 0;
     std::promise<void> settled;
-    Processor processor(
-        queue,
-        [&](auto, auto) {
-            if (++calls == 1) return Settlement{.acked = {{.item_id = 1}, {.item_id = 1}}};
-            settled.set_value();
-            return Settlement{.rest = Rest::ack};
-        },
-        {.on_error = [&](const Error&) {
-            ++errors;
-            return OnError::retry;
-        }});
+    Processor processor(queue,
+                        [&](auto, auto) {
+                            if (++calls == 1)
+                                return Settlement{.acked = {{.item_id = 1}, {.item_id = 1}}};
+                            settled.set_value();
+                            return Settlement{.rest = Rest::ack};
+                        },
+                        {.on_error = [&](const Error&) {
+                            ++errors;
+                            return OnError::retry;
+                        }});
     processor.start();
     settled.get_future().wait();
     processor.stop();

@@ -3,15 +3,16 @@
 #include "store/sqlite/open.h"
 #include "support/temp_dir.h"
 
-#include <gtest/gtest.h>
 #include <headpond/error.h>
 #include <headpond/queue.h>
-#include <sqlite3.h>
 
 #include <atomic>
 #include <future>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
 
 namespace headpond::test {
 namespace {
@@ -80,8 +81,9 @@ class WriteQueueTest : public ::testing::Test {
     }
     // Stores an item, so that what was committed can be counted.
     void insert(const std::string& key, bool synced = true) {
-        queue->run({.operation = "test", .synced = synced},
-                   [&](store::Transaction& tx, bool) { tx.insert({.key = key}); }, in(10s));
+        queue->run(
+            {.operation = "test", .synced = synced},
+            [&](store::Transaction& tx, bool) { tx.insert({.key = key}); }, in(10s));
     }
     std::size_t stored() {
         std::size_t count = 0;
@@ -98,12 +100,13 @@ class WriteQueueTest : public ::testing::Test {
         std::promise<void> begun;
         std::promise<void> release;
         std::jthread first([&] {
-            queue->run({.operation = "first", .synced = false},
-                       [&](store::Transaction&, bool) {
-                           begun.set_value();
-                           release.get_future().wait();
-                       },
-                       in(10s));
+            queue->run(
+                {.operation = "first", .synced = false},
+                [&](store::Transaction&, bool) {
+                    begun.set_value();
+                    release.get_future().wait();
+                },
+                in(10s));
         });
         begun.get_future().wait();
         std::vector<std::jthread> threads;
@@ -142,12 +145,13 @@ TEST_F(WriteQueueTest, AMembersErrorUndoesItsChangesAlone) {
     std::atomic<int> thrown = 0;
     const auto fails = [&] {
         try {
-            queue->run({.operation = "test"},
-                       [](store::Transaction& tx, bool) {
-                           tx.insert({.key = "undone"});
-                           throw Error(ErrorCode::misuse, "test", "", "no");
-                       },
-                       in(10s));
+            queue->run(
+                {.operation = "test"},
+                [](store::Transaction& tx, bool) {
+                    tx.insert({.key = "undone"});
+                    throw Error(ErrorCode::misuse, "test", "", "no");
+                },
+                in(10s));
         } catch (const Error& error) {
             if (error.code() == ErrorCode::misuse) ++thrown;
         }
@@ -189,8 +193,9 @@ TEST_F(WriteQueueTest, OneThatIsAloneRunsOnItsOwnThread) {
     std::thread::id called;
     const auto alone = [&] {
         called = std::this_thread::get_id();
-        queue->run({.operation = "test", .alone = true},
-                   [&](store::Transaction&, bool) { ran = std::this_thread::get_id(); }, in(10s));
+        queue->run(
+            {.operation = "test", .alone = true},
+            [&](store::Transaction&, bool) { ran = std::this_thread::get_id(); }, in(10s));
     };
     behind_a_held_one({[&] { insert("a"); }, alone, [&] { insert("b"); }});
     EXPECT_EQ(ran, called);
@@ -202,16 +207,18 @@ TEST_F(WriteQueueTest, AFollowerThatWasNotTakenGivesUpAtItsDeadline) {
     std::promise<void> begun;
     std::promise<void> release;
     std::jthread first([&] {
-        queue->run({.operation = "first"},
-                   [&](store::Transaction&, bool) {
-                       begun.set_value();
-                       release.get_future().wait();
-                   },
-                   in(10s));
+        queue->run(
+            {.operation = "first"},
+            [&](store::Transaction&, bool) {
+                begun.set_value();
+                release.get_future().wait();
+            },
+            in(10s));
     });
     begun.get_future().wait();
     try {
-        queue->run({.operation = "late"}, [](store::Transaction&, bool) {}, in(20ms));
+        queue->run(
+            {.operation = "late"}, [](store::Transaction&, bool) {}, in(20ms));
     } catch (const Error& error) {
         busy = error.code() == ErrorCode::busy;
     }
@@ -225,7 +232,8 @@ TEST_F(WriteQueueTest, ALeaderWithoutItsTurnFailsAloneAndHandsTheLeadOn) {
     std::promise<ErrorCode> first_answer;
     std::jthread first([&] {
         try {
-            queue->run({.operation = "first"}, [](store::Transaction&, bool) {}, in(100ms));
+            queue->run(
+                {.operation = "first"}, [](store::Transaction&, bool) {}, in(100ms));
         } catch (const Error& error) {
             first_answer.set_value(error.code());
         }
@@ -248,7 +256,8 @@ TEST_F(WriteQueueTest, AForeignWriterThatOutlastsTheLeaderDoesNotFailItsFollower
     std::promise<ErrorCode> first_answer;
     std::jthread first([&] {
         try {
-            queue->run({.operation = "first"}, [](store::Transaction&, bool) {}, in(300ms));
+            queue->run(
+                {.operation = "first"}, [](store::Transaction&, bool) {}, in(300ms));
         } catch (const Error& error) {
             first_answer.set_value(error.code());
         }

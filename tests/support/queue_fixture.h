@@ -4,7 +4,6 @@
 #include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
-#include <gtest/gtest.h>
 #include <headpond/admin.h>
 #include <headpond/headpond.h>
 
@@ -13,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace headpond::test {
 

@@ -1,8 +1,8 @@
 #include "store/sqlite/connection.h"
 
-#include <sqlite3.h>
-
 #include <limits>
+
+#include <sqlite3.h>
 
 namespace headpond::store::sqlite {
 
@@ -13,19 +13,26 @@ ErrorCode code_of(int extended, bool committing) {
         case SQLITE_IOERR_FSYNC:
         case SQLITE_IOERR_DIR_FSYNC:
             return committing ? ErrorCode::outcome_unknown : ErrorCode::io;
-        default: break;
+        default:
+            break;
     }
     switch (extended & 0xff) {
         case SQLITE_BUSY:
-        case SQLITE_LOCKED: return ErrorCode::busy;
-        case SQLITE_FULL: return ErrorCode::disk_full;
-        case SQLITE_CORRUPT: return ErrorCode::corrupt;
-        case SQLITE_NOTADB: return ErrorCode::not_a_queue;
+        case SQLITE_LOCKED:
+            return ErrorCode::busy;
+        case SQLITE_FULL:
+            return ErrorCode::disk_full;
+        case SQLITE_CORRUPT:
+            return ErrorCode::corrupt;
+        case SQLITE_NOTADB:
+            return ErrorCode::not_a_queue;
         case SQLITE_MISUSE:
         case SQLITE_RANGE:
         case SQLITE_TOOBIG:
-        case SQLITE_CONSTRAINT: return ErrorCode::misuse;
-        default: return ErrorCode::io;
+        case SQLITE_CONSTRAINT:
+            return ErrorCode::misuse;
+        default:
+            return ErrorCode::io;
     }
 }
 
@@ -54,13 +61,20 @@ Error translate(int code, std::string_view message, std::string_view operation,
             text = "a sync failed (" + text +
                    "): the change may or may not be on the disk; reopen the queue to learn which";
             break;
-        case ErrorCode::disk_full: text = "no space left (" + text + "); nothing was changed"; break;
-        case ErrorCode::busy: text = "the write lock stayed taken (" + text + ")"; break;
-        case ErrorCode::not_a_queue: text = "not a Headpond queue (" + text + ")"; break;
+        case ErrorCode::disk_full:
+            text = "no space left (" + text + "); nothing was changed";
+            break;
+        case ErrorCode::busy:
+            text = "the write lock stayed taken (" + text + ")";
+            break;
+        case ErrorCode::not_a_queue:
+            text = "not a Headpond queue (" + text + ")";
+            break;
         case ErrorCode::corrupt:
             text = "the file is damaged (" + text + "); see `headpond check`, restore a backup";
             break;
-        default: break;
+        default:
+            break;
     }
     switch (code & 0xff) {
         case SQLITE_CANTOPEN:
@@ -68,15 +82,17 @@ Error translate(int code, std::string_view message, std::string_view operation,
         case SQLITE_READONLY:
             text += "; allowed: a file and a directory that this user may read and write";
             break;
-        default: break;
+        default:
+            break;
     }
     return {kind, operation, path, text, code};
 }
 
 std::unique_ptr<SQLite::Database> open_connection(const std::string& path, Access access,
                                                   int busy_ms) {
-    const int flags = (access == Access::read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE) |
-                      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    const int flags =
+        (access == Access::read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE) |
+        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     auto database = std::make_unique<SQLite::Database>(path, flags, busy_ms);
     configure(*database);
     return database;

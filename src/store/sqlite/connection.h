@@ -1,9 +1,6 @@
 // One SQLite connection, opened defensively, and the prepared statements on it.
 #pragma once
 
-#include <SQLiteCpp/Database.h>
-#include <SQLiteCpp/Statement.h>
-
 #include <headpond/error.h>
 
 #include <cstdint>
@@ -12,6 +9,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
 
 namespace headpond::store::sqlite {
 
@@ -36,7 +36,8 @@ struct Blob {
     std::string_view bytes;  // borrowed until the Run ends
 };
 
-// One execution of a prepared statement; reset when it leaves scope, so that no statement stays open.
+// One execution of a prepared statement; reset when it leaves scope, so that no statement stays
+// open.
 class Run {
   public:
     explicit Run(SQLite::Statement& statement) noexcept : statement_(statement) {}

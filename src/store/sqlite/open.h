@@ -15,9 +15,9 @@ namespace headpond::store::sqlite {
 
 enum class FileKind { missing, empty, queue };
 
-// Looks at the main file alone and touches nothing. Throws not_a_queue for anything else than a queue
-// (text, another SQLite database), corrupt for a truncated file. `db_bytes` is the file's size, -1
-// where it is missing, `log_bytes` that of the -wal.
+// Looks at the main file alone and touches nothing. Throws not_a_queue for anything else than a
+// queue (text, another SQLite database), corrupt for a truncated file. `db_bytes` is the file's
+// size, -1 where it is missing, `log_bytes` that of the -wal.
 [[nodiscard]] FileKind identify(const std::string& path, std::int64_t db_bytes,
                                 std::int64_t log_bytes);
 

@@ -2,10 +2,7 @@
 
 #include "store/sqlite/embedded.h"
 
-#include <SQLiteCpp/Exception.h>
-#include <SQLiteCpp/Transaction.h>
 #include <headpond/version.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +10,10 @@
 #include <map>
 #include <set>
 #include <utility>
+
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Transaction.h>
+#include <sqlite3.h>
 
 namespace headpond::store::sqlite {
 
@@ -89,12 +90,14 @@ FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t l
 
 void found(SQLite::Database& database, const std::string& path) {
     // auto_vacuum counts only before the first page is written, and WAL mode only after it. On an
-    // empty file the pragma writes that page itself: in one transaction with application_id, so that
-    // a file is never anybody's, whenever this process is killed. (BEGIN IMMEDIATE would write it
-    // before the pragma is heard; the turn keeps others out.)
+    // empty file the pragma writes that page itself: in one transaction with application_id, so
+    // that a file is never anybody's, whenever this process is killed. (BEGIN IMMEDIATE would write
+    // it before the pragma is heard; the turn keeps others out.)
     if (query_integer(database, "PRAGMA application_id") == 0) {
-        database.exec("PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
-                      "PRAGMA application_id=" + std::to_string(application_id) + "; COMMIT");
+        database.exec(
+            "PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
+            "PRAGMA application_id=" +
+            std::to_string(application_id) + "; COMMIT");
     }
     if (query_integer(database, "PRAGMA auto_vacuum") != 2 ||
         query_integer(database, "PRAGMA page_size") != page_bytes) {
@@ -153,7 +156,9 @@ int schema_version(SQLite::Database& database) {
     return static_cast<int>(query_integer(database, "PRAGMA user_version"));
 }
 
-int newest_schema() { return embedded_migrations().back().version; }
+int newest_schema() {
+    return embedded_migrations().back().version;
+}
 
 namespace {
 
@@ -266,7 +271,9 @@ std::string lowered(std::string name) {
     return name;
 }
 
-bool internal(const std::string& name) { return name.starts_with("sqlite_"); }
+bool internal(const std::string& name) {
+    return name.starts_with("sqlite_");
+}
 
 void compare_extra(const std::string& name, const Object& object, const Objects& ours,
                    std::vector<SchemaFinding>& findings) {
@@ -279,7 +286,7 @@ void compare_extra(const std::string& name, const Object& object, const Objects&
                             true});
     } else if (object.type == "trigger") {
         findings.push_back({"trigger " + name + " on " + object.table +
-                                " is not ours and would run inside the queue; drop it"});
+                            " is not ours and would run inside the queue; drop it"});
     }
 }
 
@@ -342,8 +349,8 @@ std::vector<MigrationState> migration_states(const std::string& path, FileKind k
 namespace {
 
 // A creation that was cut off has our application_id and no table yet, or nothing once SQLite has
-// rolled back its first page. The log is read here for the first time: a foreign one that lies beside
-// our file would show another database.
+// rolled back its first page. The log is read here for the first time: a foreign one that lies
+// beside our file would show another database.
 bool unfinished(SQLite::Database& database, const std::string& path) {
     if (query_integer(database, "PRAGMA application_id") == application_id) {
         return schema_version(database) == 0;

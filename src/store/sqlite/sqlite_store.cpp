@@ -2,12 +2,12 @@
 
 #include "store/sqlite/schema.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/Exception.h>
 #include <sqlite3.h>
-
-#include <algorithm>
-#include <filesystem>
 
 namespace headpond::store::sqlite {
 
@@ -32,7 +32,9 @@ int on_commit(void* state) {
     return commits.allowed ? 0 : 1;
 }
 
-void on_rollback(void* state) { static_cast<CommitGuard*>(state)->rolled_back = true; }
+void on_rollback(void* state) {
+    static_cast<CommitGuard*>(state)->rolled_back = true;
+}
 
 void queue_julianday(sqlite3_context* context, int /*count*/, sqlite3_value** /*values*/) {
     sqlite3_result_double(context, *static_cast<double*>(sqlite3_user_data(context)));
@@ -96,8 +98,8 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
 
 void SqliteStore::commit(std::string_view operation) {
     const bool open = sqlite3_get_autocommit(writer_->getHandle()) == 0;
-    // SQLite itself may have rolled back (a full disk); a guest that ended the transaction and began
-    // another must not have its second half committed.
+    // SQLite itself may have rolled back (a full disk); a guest that ended the transaction and
+    // began another must not have its second half committed.
     if (!open && !commits_.refused) throw WholeRollback{};
     if (commits_.refused || commits_.rolled_back) {
         throw Error(ErrorCode::misuse, operation, order_.path,
@@ -108,8 +110,8 @@ void SqliteStore::commit(std::string_view operation) {
         Run((*writer_statements_)[Sql::commit]).step();
     } catch (const SQLite::Exception& failure) {
         commits_.allowed = false;
-        const Error error = translate(failure.getExtendedErrorCode(), failure.what(), operation,
-                                      order_.path, true);
+        const Error error =
+            translate(failure.getExtendedErrorCode(), failure.what(), operation, order_.path, true);
         if (error.code() == ErrorCode::outcome_unknown) outcome_unknown_ = true;
         throw error;
     }
@@ -145,16 +147,14 @@ void SqliteStore::open_reader() {
     reader_ = open_connection(order_.path, Access::read_only, reader_busy_ms);
     reader_->exec("PRAGMA cache_size=-2048");
     // The views ask julianday('now'); here it answers by the clock that was passed in.
-    sqlite3_create_function_v2(reader_->getHandle(), "julianday", 1,
-                               SQLITE_UTF8 | SQLITE_INNOCUOUS, &reader_now_, queue_julianday,
-                               nullptr, nullptr, nullptr);
+    sqlite3_create_function_v2(reader_->getHandle(), "julianday", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS,
+                               &reader_now_, queue_julianday, nullptr, nullptr, nullptr);
     reader_statements_ = std::make_unique<Statements>(*reader_);
     reader_transaction_ =
         std::make_unique<SqliteTransaction>(*reader_, *reader_statements_, order_.path);
 }
 
-void SqliteStore::read(std::string_view operation,
-                       const std::function<void(Transaction&)>& fn) {
+void SqliteStore::read(std::string_view operation, const std::function<void(Transaction&)>& fn) {
     refuse_if_unknown(operation);
     const std::lock_guard lock(reader_mutex_);
     try {
@@ -179,7 +179,8 @@ void SqliteStore::read(std::string_view operation,
 // 3.51.2): the guard holds the write lock meanwhile. Others than PASSIVE would wait for the guard.
 bool SqliteStore::checkpoint() {
     sqlite3* guard = guard_->getHandle();
-    if (sqlite3_exec(guard, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK) return false;
+    if (sqlite3_exec(guard, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK)
+        return false;
     int frames = 0;
     int moved = 0;
     const int code = sqlite3_wal_checkpoint_v2(writer_->getHandle(), nullptr,
@@ -259,9 +260,10 @@ void* SqliteStore::guest_handle(Transaction& transaction) {
 
 void SqliteStore::check_guest(Transaction& transaction) {
     SQLite::Database& database = dynamic_cast<SqliteTransaction&>(transaction).database();
-    SQLite::Statement shadow(database,
-                             "SELECT t.name FROM sqlite_temp_schema t JOIN main.sqlite_schema m "
-                             "ON lower(m.name) = lower(t.name) OR lower(m.name) = lower(t.tbl_name)");
+    SQLite::Statement shadow(
+        database,
+        "SELECT t.name FROM sqlite_temp_schema t JOIN main.sqlite_schema m "
+        "ON lower(m.name) = lower(t.name) OR lower(m.name) = lower(t.tbl_name)");
     if (shadow.executeStep()) {
         throw Error(ErrorCode::misuse, "transact", "",
                     "the temporary object " + shadow.getColumn(0).getString() +
@@ -278,10 +280,12 @@ TextTable SqliteStore::select(const std::string& sql, std::string_view parameter
         reader_now_ = unix_epoch_julian + static_cast<double>(wall) / 86'400'000.0;
         SQLite::Statement rows(*reader_, sql);
         if (!parameter.empty()) rows.bind(1, std::string(parameter));
-        for (int i = 0; i < rows.getColumnCount(); ++i) table.columns.emplace_back(rows.getColumnName(i));
+        for (int i = 0; i < rows.getColumnCount(); ++i)
+            table.columns.emplace_back(rows.getColumnName(i));
         while (rows.executeStep()) {
             auto& row = table.rows.emplace_back();
-            for (int i = 0; i < rows.getColumnCount(); ++i) row.push_back(rows.getColumn(i).getString());
+            for (int i = 0; i < rows.getColumnCount(); ++i)
+                row.push_back(rows.getColumn(i).getString());
         }
     } catch (const SQLite::Exception& failure) {
         rethrow(failure, "view", order_.path);
@@ -309,7 +313,8 @@ std::vector<Store::Finding> SqliteStore::check() {
     for (const auto& row : select("PRAGMA integrity_check", {}, 0).rows) {
         if (row.front() != "ok") findings.push_back({"integrity", row.front()});
     }
-    for (const auto& row : select("SELECT fault, batch, detail FROM range_faults LIMIT 100", {}, 0).rows) {
+    for (const auto& row :
+         select("SELECT fault, batch, detail FROM range_faults LIMIT 100", {}, 0).rows) {
         findings.push_back({row[0], (row[1].empty() ? "" : "batch " + row[1] + ": ") + row[2]});
     }
     for (const auto& row : select("SELECT difference FROM ledger", {}, 0).rows) {
@@ -347,6 +352,8 @@ Store::Engine SqliteStore::engine() const {
     return {.version = sqlite3_libversion(), .wal_reset_bug = !fixed && version >= 3007000};
 }
 
-std::unique_ptr<Store> open(const OpenOrder& order) { return std::make_unique<SqliteStore>(order); }
+std::unique_ptr<Store> open(const OpenOrder& order) {
+    return std::make_unique<SqliteStore>(order);
+}
 
 }  // namespace headpond::store::sqlite

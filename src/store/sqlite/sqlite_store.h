@@ -1,4 +1,5 @@
-// The store in an SQLite file: three connections (writer, reader, checkpoint guard) and their rules.
+// The store in an SQLite file: three connections (writer, reader, checkpoint guard) and their
+// rules.
 #pragma once
 
 #include "store/sqlite/open.h"
@@ -61,10 +62,10 @@ class SqliteStore final : public Store {
     std::unique_ptr<SQLite::Database> guard_;
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
-    CommitGuard commits_;  // written by the commit and rollback hooks
+    CommitGuard commits_;                        // written by the commit and rollback hooks
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
-    std::int64_t log_frames_ = 0;       // in the WAL after our last commit
-    std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
+    std::int64_t log_frames_ = 0;                // in the WAL after our last commit
+    std::int64_t log_retry_frames_ = 0;          // a reader was in the way: try again from here
 
     std::mutex reader_mutex_;  // guards the reader and what belongs to it
     std::unique_ptr<SQLite::Database> reader_;

@@ -1,5 +1,5 @@
-// Every statement of the engine, named, in one place. Each is served by an index, or reads a table of
-// a few rows: tests/store/statements_test.cpp asks EXPLAIN QUERY PLAN.
+// Every statement of the engine, named, in one place. Each is served by an index, or reads a table
+// of a few rows: tests/store/statements_test.cpp asks EXPLAIN QUERY PLAN.
 #pragma once
 
 #include "store/sqlite/connection.h"
@@ -12,15 +12,14 @@
 namespace headpond::store::sqlite {
 
 #define HEADPOND_ITEM_FACTS "id, key, length(payload), enqueued_at, tracked, published_at, stale_at"
-#define HEADPOND_BATCH                                                                           \
-    "id, state, first_id, last_id, items, bytes, attempts, releases, attempts_max, parent_id, "  \
+#define HEADPOND_BATCH                                                                            \
+    "id, state, first_id, last_id, items, bytes, attempts, releases, attempts_max, parent_id, "   \
     "attempt_id, lease_token, lease_owner, leased_at, lease_expires_at, not_before, created_at, " \
     "last_error"
-#define HEADPOND_DEAD                                                                     \
+#define HEADPOND_DEAD                                                                   \
     "item_id, key, source_tag, payload, enqueued_at, tracked, published_at, stale_at, " \
     "reason, batch_id, attempts, last_error, died_at"
-#define HEADPOND_OUTCOME \
-    "item_id, key, state, reason, result, published_at, queued_at, settled_at"
+#define HEADPOND_OUTCOME "item_id, key, state, reason, result, published_at, queued_at, settled_at"
 
 #define HEADPOND_STATEMENTS(X)                                                                     \
     X(begin, "BEGIN IMMEDIATE")                                                                    \
@@ -51,8 +50,7 @@ namespace headpond::store::sqlite {
       "dead_letters=dead_letters+? WHERE id = 1")                                                  \
     X(set_age_base, "UPDATE totals SET age_base = ?, age_sum = ? WHERE id = 1")                    \
     X(set_last_cleanup, "UPDATE totals SET last_cleanup_at = ? WHERE id = 1")                      \
-    X(set_sample,                                                                                  \
-      "UPDATE totals SET db_bytes = ?, wal_bytes = ?, sampled_at = ? WHERE id = 1")                \
+    X(set_sample, "UPDATE totals SET db_bytes = ?, wal_bytes = ?, sampled_at = ? WHERE id = 1")    \
     X(gate,                                                                                        \
       "SELECT state, until, reason, changed_by, changed_at, trial_batch_id, failures, closures "   \
       "FROM gate WHERE id = 1")                                                                    \
@@ -72,9 +70,8 @@ namespace headpond::store::sqlite {
     X(find_item, "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE key = ?")                        \
     X(survey_items,                                                                                \
       "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")    \
-    X(load_items,                                                                                  \
-      "SELECT " HEADPOND_ITEM_FACTS                                                                \
-      ", source_tag, payload FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")             \
+    X(load_items, "SELECT " HEADPOND_ITEM_FACTS                                                    \
+                  ", source_tag, payload FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?") \
     X(sum_items,                                                                                   \
       "SELECT count(*), ifnull(sum(length(payload)), 0), ifnull(sum(enqueued_at - ?1), 0) "        \
       "FROM items WHERE id BETWEEN ?2 AND ?3")                                                     \
@@ -83,9 +80,8 @@ namespace headpond::store::sqlite {
       " FROM items WHERE stale_at < ? AND stale_at IS NOT NULL ORDER BY stale_at LIMIT ?")         \
     X(remove_items, "DELETE FROM items WHERE id BETWEEN ? AND ?")                                  \
     X(last_batch_id, "SELECT seq FROM sqlite_sequence WHERE name = 'batches'")                     \
-    X(add_batch,                                                                                   \
-      "INSERT INTO batches (" HEADPOND_BATCH                                                       \
-      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                           \
+    X(add_batch, "INSERT INTO batches (" HEADPOND_BATCH                                            \
+                 ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                \
     X(save_batch,                                                                                  \
       "UPDATE batches SET state = ?2, first_id = ?3, last_id = ?4, items = ?5, bytes = ?6, "       \
       "attempts = ?7, releases = ?8, attempts_max = ?9, parent_id = ?10, attempt_id = ?11, "       \
@@ -94,8 +90,7 @@ namespace headpond::store::sqlite {
     X(remove_batch, "DELETE FROM batches WHERE id = ?")                                            \
     X(batch, "SELECT " HEADPOND_BATCH " FROM batches WHERE id = ?")                                \
     X(batch_at_or_below,                                                                           \
-      "SELECT " HEADPOND_BATCH                                                                     \
-      " FROM batches WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1")                          \
+      "SELECT " HEADPOND_BATCH " FROM batches WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1") \
     X(due_batch,                                                                                   \
       "SELECT " HEADPOND_BATCH                                                                     \
       " FROM batches INDEXED BY batches_due WHERE state = 'waiting' AND not_before <= ? "          \
@@ -130,29 +125,25 @@ namespace headpond::store::sqlite {
     X(prune_attempts,                                                                              \
       "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id <= ? "                   \
       "ORDER BY id LIMIT ?)")                                                                      \
-    X(bury,                                                                                        \
-      "INSERT OR REPLACE INTO dead_letters (" HEADPOND_DEAD                                        \
-      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                          \
-    X(dead_all,                                                                                    \
-      "SELECT " HEADPOND_DEAD                                                                      \
-      " FROM dead_letters INDEXED BY dead_letters_died WHERE (?1 = '' OR reason = ?1) "            \
-      "ORDER BY died_at, item_id LIMIT ?2")                                                        \
-    X(dead_of_key,                                                                                 \
-      "SELECT " HEADPOND_DEAD                                                                      \
-      " FROM dead_letters INDEXED BY dead_letters_key "                                            \
-      "WHERE key = ?1 AND (?2 = '' OR reason = ?2) ORDER BY item_id LIMIT ?3")                     \
-    X(count_dead, "SELECT count(*) FROM dead_letters WHERE (?1 = '' OR key = ?1) "                 \
-                  "AND (?2 = '' OR reason = ?2)")                                                  \
+    X(bury, "INSERT OR REPLACE INTO dead_letters (" HEADPOND_DEAD                                  \
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                    \
+    X(dead_all, "SELECT " HEADPOND_DEAD                                                            \
+                " FROM dead_letters INDEXED BY dead_letters_died WHERE (?1 = '' OR reason = ?1) "  \
+                "ORDER BY died_at, item_id LIMIT ?2")                                              \
+    X(dead_of_key, "SELECT " HEADPOND_DEAD                                                         \
+                   " FROM dead_letters INDEXED BY dead_letters_key "                               \
+                   "WHERE key = ?1 AND (?2 = '' OR reason = ?2) ORDER BY item_id LIMIT ?3")        \
+    X(count_dead,                                                                                  \
+      "SELECT count(*) FROM dead_letters WHERE (?1 = '' OR key = ?1) "                             \
+      "AND (?2 = '' OR reason = ?2)")                                                              \
     X(remove_dead, "DELETE FROM dead_letters WHERE item_id = ?")                                   \
     X(dead_before,                                                                                 \
       "SELECT item_id FROM dead_letters WHERE died_at < ? ORDER BY died_at, item_id LIMIT ?")      \
     X(add_outcome,                                                                                 \
       "INSERT OR REPLACE INTO outcomes (" HEADPOND_OUTCOME ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)")    \
     X(outcomes,                                                                                    \
-      "SELECT " HEADPOND_OUTCOME                                                                   \
-      " FROM outcomes WHERE item_id > ? ORDER BY item_id LIMIT ?")                                 \
-    X(outcomes_of_key, "SELECT " HEADPOND_OUTCOME                                                  \
-                       " FROM outcomes WHERE key = ? ORDER BY item_id")                            \
+      "SELECT " HEADPOND_OUTCOME " FROM outcomes WHERE item_id > ? ORDER BY item_id LIMIT ?")      \
+    X(outcomes_of_key, "SELECT " HEADPOND_OUTCOME " FROM outcomes WHERE key = ? ORDER BY item_id") \
     X(remove_outcome, "DELETE FROM outcomes WHERE item_id = ?")                                    \
     X(count_outcomes, "SELECT count(*) FROM outcomes")                                             \
     X(add_owner, "INSERT INTO owners (label, opened_at, lock_inode) VALUES (?, ?, ?)")             \

@@ -1,11 +1,11 @@
 #include "store/sqlite/transaction.h"
 
-#include <SQLiteCpp/Exception.h>
-#include <sqlite3.h>
-
 #include <array>
 #include <cassert>
 #include <utility>
+
+#include <SQLiteCpp/Exception.h>
+#include <sqlite3.h>
 
 namespace headpond::store::sqlite {
 
@@ -64,13 +64,17 @@ std::optional<std::string_view> text_or_null(const std::string& text) {
     return text;
 }
 
-std::int64_t changes(SQLite::Database& database) { return sqlite3_changes64(database.getHandle()); }
+std::int64_t changes(SQLite::Database& database) {
+    return sqlite3_changes64(database.getHandle());
+}
 
 }  // namespace
 
-// --- helpers --------------------------------------------------------------------------------------
+// --- helpers -------------------------------------------------------------------------------------
 
-std::int64_t SqliteTransaction::last_id() const noexcept { return database_.getLastInsertRowid(); }
+std::int64_t SqliteTransaction::last_id() const noexcept {
+    return database_.getLastInsertRowid();
+}
 
 std::optional<Millis> SqliteTransaction::first_millis(Sql sql) {
     Run run(sql_[sql]);
@@ -102,7 +106,7 @@ std::optional<BatchRow> first_of(std::vector<BatchRow>&& rows) {
 }
 }  // namespace
 
-// --- facts ----------------------------------------------------------------------------------------
+// --- facts ---------------------------------------------------------------------------------------
 
 Totals SqliteTransaction::totals() {
     Totals totals;
@@ -149,11 +153,17 @@ ClockRow SqliteTransaction::clock() {
     return row;
 }
 
-Millis SqliteTransaction::newest_enqueued_at() { return first_millis(Sql::newest).value_or(0); }
+Millis SqliteTransaction::newest_enqueued_at() {
+    return first_millis(Sql::newest).value_or(0);
+}
 
-std::int64_t SqliteTransaction::watermark() { return first_millis(Sql::watermark).value_or(0); }
+std::int64_t SqliteTransaction::watermark() {
+    return first_millis(Sql::watermark).value_or(0);
+}
 
-bool SqliteTransaction::keys_indexed() { return Run(sql_[Sql::keys_indexed]).step(); }
+bool SqliteTransaction::keys_indexed() {
+    return Run(sql_[Sql::keys_indexed]).step();
+}
 
 std::int64_t SqliteTransaction::file_bytes() {
     constexpr std::int64_t page_bytes = 4096;  // schema.cpp creates no other
@@ -161,7 +171,7 @@ std::int64_t SqliteTransaction::file_bytes() {
     return (pages - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
 }
 
-// --- items ----------------------------------------------------------------------------------------
+// --- items ---------------------------------------------------------------------------------------
 
 std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
     const std::int64_t rows = change(Sql::insert_item, row.key, row.source_tag, Blob{row.payload},
@@ -222,7 +232,7 @@ std::int64_t SqliteTransaction::remove_items(std::int64_t first, std::int64_t la
     return change(Sql::remove_items, first, last);
 }
 
-// --- batches --------------------------------------------------------------------------------------
+// --- batches -------------------------------------------------------------------------------------
 
 std::int64_t SqliteTransaction::next_batch_id() {
     return first_millis(Sql::last_batch_id).value_or(0) + 1;
@@ -242,7 +252,9 @@ void SqliteTransaction::save_batch(const BatchRow& row) {
            row.lease_expires_at, row.not_before, row.created_at, text_or_null(row.last_error));
 }
 
-void SqliteTransaction::remove_batch(std::int64_t id) { change(Sql::remove_batch, id); }
+void SqliteTransaction::remove_batch(std::int64_t id) {
+    change(Sql::remove_batch, id);
+}
 
 std::optional<BatchRow> SqliteTransaction::batch(std::int64_t id) {
     return first_of(batch_rows(Sql::batch, id));
@@ -258,8 +270,12 @@ std::optional<BatchRow> SqliteTransaction::due(Millis now) {
     return first_of(batch_rows(Sql::due_batch, now));
 }
 
-std::optional<Millis> SqliteTransaction::next_due() { return first_millis(Sql::next_due); }
-std::optional<Millis> SqliteTransaction::next_lapse() { return first_millis(Sql::next_lapse); }
+std::optional<Millis> SqliteTransaction::next_due() {
+    return first_millis(Sql::next_due);
+}
+std::optional<Millis> SqliteTransaction::next_lapse() {
+    return first_millis(Sql::next_lapse);
+}
 
 std::vector<BatchRow> SqliteTransaction::lapsed(Millis now, std::int64_t limit) {
     return batch_rows(Sql::lapsed_batches, now, limit);
@@ -274,7 +290,7 @@ std::vector<BatchRow> SqliteTransaction::batches(std::int64_t after, std::int64_
     return batch_rows(Sql::all_batches, after, limit);
 }
 
-// --- attempts, dead letters, outcomes -------------------------------------------------------------
+// --- attempts, dead letters, outcomes ------------------------------------------------------------
 
 std::int64_t SqliteTransaction::add_attempt(const AttemptRow& row) {
     change(Sql::add_attempt, row.batch_id, row.attempt, row.owner, row.started_at, row.items);
@@ -351,8 +367,8 @@ std::vector<std::int64_t> SqliteTransaction::dead_before(Millis before, std::int
 void SqliteTransaction::add_outcome(const OutcomeRow& row) {
     Run run(sql_[Sql::add_outcome]);
     if (row.resolved) {
-        run.bind(row.item_id, row.key, "resolved", std::nullopt, Blob{row.result},
-                 row.published_at, row.queued_at, row.settled_at);
+        run.bind(row.item_id, row.key, "resolved", std::nullopt, Blob{row.result}, row.published_at,
+                 row.queued_at, row.settled_at);
     } else {
         run.bind(row.item_id, row.key, "fallback", row.reason, std::nullopt, row.published_at,
                  row.queued_at, row.settled_at);
@@ -384,7 +400,7 @@ std::int64_t SqliteTransaction::count_outcomes() {
     return first_millis(Sql::count_outcomes).value_or(0);
 }
 
-// --- single rows, owners, settings ----------------------------------------------------------------
+// --- single rows, owners, settings ---------------------------------------------------------------
 
 void SqliteTransaction::apply(const Counters& delta) {
     if (delta.entered() - delta.left() != delta.items) {
@@ -400,7 +416,9 @@ void SqliteTransaction::apply(const Counters& delta) {
 void SqliteTransaction::set_age_base(Millis base, std::int64_t age_sum) {
     change(Sql::set_age_base, base, age_sum);
 }
-void SqliteTransaction::set_last_cleanup(Millis at) { change(Sql::set_last_cleanup, at); }
+void SqliteTransaction::set_last_cleanup(Millis at) {
+    change(Sql::set_last_cleanup, at);
+}
 void SqliteTransaction::set_sample(std::int64_t db_bytes, std::int64_t wal_bytes, Millis at) {
     change(Sql::set_sample, db_bytes, wal_bytes, at);
 }
@@ -432,7 +450,9 @@ std::vector<OwnerRow> SqliteTransaction::owners() {
     return rows;
 }
 
-void SqliteTransaction::remove_owner(std::int64_t id) { change(Sql::remove_owner, id); }
+void SqliteTransaction::remove_owner(std::int64_t id) {
+    change(Sql::remove_owner, id);
+}
 
 std::vector<SettingRow> SqliteTransaction::settings() {
     std::vector<SettingRow> rows;

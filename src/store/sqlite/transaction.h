@@ -27,8 +27,7 @@ class SqliteTransaction final : public Transaction {
 
     std::optional<std::int64_t> insert(const NewRow& row) override;
     std::optional<ItemRow> find(std::string_view key) override;
-    std::vector<ItemRow> survey(std::int64_t first, std::int64_t last,
-                                std::int64_t limit) override;
+    std::vector<ItemRow> survey(std::int64_t first, std::int64_t last, std::int64_t limit) override;
     std::vector<ItemRow> load(std::int64_t first, std::int64_t last, std::int64_t limit,
                               std::int64_t bytes_max) override;
     RangeSum sum(std::int64_t first, std::int64_t last, Millis base) override;

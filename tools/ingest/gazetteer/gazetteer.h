@@ -1,3 +1,4 @@
+// Where is this? An offline answer from the names in a text.
 #pragma once
 
 #include <initializer_list>

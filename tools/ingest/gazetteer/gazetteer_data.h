@@ -1,3 +1,4 @@
+// The gazetteer in memory: places, their names, the words that mean no place.
 #pragma once
 
 #include "gazetteer/place_text.h"

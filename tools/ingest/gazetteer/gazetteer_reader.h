@@ -1,3 +1,4 @@
+// Reads the gazetteer's TSV files.
 #pragma once
 
 #include "gazetteer/gazetteer_data.h"

@@ -1,3 +1,4 @@
+// What speaks for a place: the mentions in a text, weighed.
 #pragma once
 
 #include "gazetteer/gazetteer_data.h"

@@ -1,3 +1,4 @@
+// What is known besides the text: source tag, domain of the link.
 #pragma once
 
 #include "gazetteer/gazetteer_data.h"

@@ -1,3 +1,4 @@
+// Finds names of places in a text.
 #pragma once
 
 #include "gazetteer/gazetteer_data.h"

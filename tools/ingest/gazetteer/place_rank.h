@@ -1,3 +1,4 @@
+// Chooses among the candidates.
 #pragma once
 
 #include "gazetteer/gazetteer_data.h"

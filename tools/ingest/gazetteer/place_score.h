@@ -1,3 +1,4 @@
+// How well a candidate fits the evidence.
 #pragma once
 
 #include "gazetteer/gazetteer_data.h"

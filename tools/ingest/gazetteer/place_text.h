@@ -1,3 +1,4 @@
+// A text in words, folded for comparison.
 #pragma once
 
 #include <cstddef>
