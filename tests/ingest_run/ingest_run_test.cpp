@@ -1,5 +1,5 @@
 // The ingest tool as a process: real feeds on real files, killed, doubled, stopped.
-#include "support/program.h"
+#include "ingest_run/program.h"
 #include "support/temp_dir.h"
 
 #include <fstream>
