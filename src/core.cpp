@@ -60,7 +60,7 @@ void Core::require_usable(std::string_view operation, bool after_close) const {
     if (fork_generation_ != platform::fork_generation()) {
         throw Error(ErrorCode::closed, operation, path,
                     "this process was forked from the one that opened the queue; allowed: open it "
-                    "anew in the child");
+                    "only after the fork");
     }
     if (closed.load() && !after_close)
         throw Error(ErrorCode::closed, operation, path, "the queue was closed");

@@ -62,6 +62,9 @@ struct flock range(std::int64_t byte, int type) {
 struct ForkRegistry {
     std::mutex mutex;  // guards files; held across fork, so that the child finds them whole
     std::vector<SideFile*> files;
+    // Paths that the parent had open when this process was forked. SQLite's record of its locks is
+    // inherited, the locks are not: a connection made here would believe it holds the parent's.
+    std::vector<std::string> inherited;
 
     static ForkRegistry& instance() {
         static auto* registry = new ForkRegistry;  // never destroyed: fork may come late
@@ -73,10 +76,19 @@ struct ForkRegistry {
                            for (SideFile* file : instance().files) {
                                ::close(file->fd_);
                                file->fd_ = -1;
+                               instance().inherited.push_back(file->path_);
                            }
                            instance().files.clear();
                            instance().mutex.unlock();
                        });
+    }
+    void refuse_inherited(const std::string& path) {
+        const std::lock_guard lock(mutex);
+        if (std::find(inherited.begin(), inherited.end(), path) == inherited.end()) return;
+        throw Error(ErrorCode::closed, "open", path,
+                    "this process was forked from one that has the queue open, and SQLite would "
+                    "mistake its locks for its own; allowed: exec a program that opens it, or open "
+                    "it only after the fork");
     }
     void add(SideFile* file) {
         const std::lock_guard lock(mutex);
@@ -90,6 +102,7 @@ struct ForkRegistry {
 
 SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, unsigned gid)
     : path_(database + "-owners") {
+    ForkRegistry::instance().refuse_inherited(path_);
     fd_ = open_or_create(path_, mode);
     if (fd_ < 0) throw os_error(path_, "cannot open the side file");
     struct stat facts {};
