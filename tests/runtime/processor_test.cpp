@@ -136,14 +136,14 @@ TEST_F(ProcessorTest, StopNoneAsksTheHandlerToStop) {
 TEST_F(ProcessorTest, ALongHandlersLeaseIsExtended) {
     Options all = quick();
     all.clock = nullptr;  // real time: the extension is the real clock's affair
-    all.lease_time = Ms{150};
+    all.lease_time = Ms{900};
     Queue queue(all);
     put(queue, {"a", "b"});
     Queue other(all);
     bool stolen = false;
     Processor processor(queue, [&](auto, auto) {
         // Longer than the lease: another queue waits for it in vain.
-        stolen = other.lease({.wait = Ms{500}}).has_value();
+        stolen = other.lease({.wait = Ms{1800}}).has_value();
         return Settlement{.rest = Rest::ack};
     });
     const RunReport report = processor.run_once();
@@ -165,6 +165,11 @@ TEST_F(ProcessorTest, HandlingTimeMaxEndsTheExtension) {
                             auto batch = other.lease({.wait = Ms{5000}});
                             taken = batch.has_value();
                             if (batch) batch->ack();
+                            std::mutex mutex;
+                            std::condition_variable_any changed;
+                            std::unique_lock lock(mutex);
+                            changed.wait_for(lock, stop, std::chrono::seconds(20),
+                                             [] { return false; });
                             asked_to_stop = stop.stop_requested();
                             return Settlement{.rest = Rest::ack};
                         },
