@@ -1,5 +1,6 @@
 // Health: the rows come from the view `health`; the level and the numbers are made here.
 #include "core.h"
+#include "engine/rules.h"
 
 #include <headpond/queue.h>
 
@@ -29,8 +30,8 @@ Seen look(Core& core) {
     core.read("health", [&](store::Transaction& tx) {
         seen.settings = *core.settings_for(tx);
         seen.totals = tx.totals();
-        seen.gate = tx.gate();
         seen.now = engine::read_clock(core.clock(), tx.clock(), tx).now;
+        seen.gate = engine::gate_at(tx.gate(), seen.now);
         const auto first = tx.survey(0, store::no_limit, 1);
         if (!first.empty()) seen.oldest = seen.now - first.front().enqueued_at;
         seen.overdue = tx.next_lapse().value_or(store::no_limit) <= seen.now;
