@@ -9,8 +9,6 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 
 namespace headpond::engine {
 
