@@ -89,21 +89,25 @@ void Core::invalidate_settings() {
     settings_version_ = -1;
 }
 
+engine::Effects Core::perform(store::Transaction& tx, engine::Mode mode,
+                              const std::function<void(engine::Context&)>& fn) {
+    const auto settings = settings_for(tx);
+    engine::Context context(tx, *this, *settings, mode);
+    fn(context);
+    context.finish();
+    clock_offset_ =
+        context.instant.anchor ? context.instant.anchor->offset : context.clock_row.offset;
+    cleanup_due_at_ = context.totals.last_cleanup_at + settings->cleanup_interval;
+    return std::move(context.effects);
+}
+
 void Core::attempt(const Call& call, engine::Mode mode,
                    const std::function<void(engine::Context&)>& fn, engine::Effects& effects) {
     writes_->run(
         {.operation = call.operation, .synced = mode.synced, .alone = call.alone},
         [&](store::Transaction& tx, bool synced) {
             effects = {};
-            const auto settings = settings_for(tx);
-            engine::Context context(tx, *this, *settings,
-                                    {.synced = synced, .rows_max = mode.rows_max});
-            fn(context);
-            context.finish();
-            effects = std::move(context.effects);
-            clock_offset_ =
-                context.instant.anchor ? context.instant.anchor->offset : context.clock_row.offset;
-            cleanup_due_at_ = context.totals.last_cleanup_at + settings->cleanup_interval;
+            effects = perform(tx, {.synced = synced, .rows_max = mode.rows_max}, fn);
         },
         turn_deadline());
 }
@@ -187,11 +191,10 @@ void Core::drop_unsettled(const std::string& token) noexcept {
             !lent_here(this) &&
             writes_->try_run({.operation = "drop", .synced = true},
                              [&](store::Transaction& tx, bool synced) {
-                                 const auto settings = settings_for(tx);
-                                 engine::Context context(tx, *this, *settings, {.synced = synced});
-                                 (void)engine::settle(context, token, settlement);
-                                 context.finish();
-                                 effects = std::move(context.effects);
+                                 effects = perform(
+                                     tx, {.synced = synced}, [&](engine::Context& context) {
+                                         (void)engine::settle(context, token, settlement);
+                                     });
                              });
         if (done) {
             after_commit(effects);

@@ -65,11 +65,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
         std::optional<Answer> answer;
         engine::Effects own;
         tx.nested([&] {
-            const auto settings = settings_for(tx);
-            engine::Context context(tx, *this, *settings, {});
-            answer.emplace(fn(context));
-            context.finish();
-            own = std::move(context.effects);
+            own = perform(tx, {}, [&](engine::Context& context) { answer.emplace(fn(context)); });
         });
         keep(effects, std::move(own));
         return std::move(*answer);
@@ -94,7 +90,10 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     const Options options;  // as given
     std::string path;
     std::atomic<bool> closed{false};
-    std::atomic<bool> flush{false};
+    // Flushes asked for, and the last of them that a lease has found nothing left for: a flush()
+    // between that lease and its saying so is a newer one, and still owed.
+    std::atomic<std::uint64_t> flushes{0};
+    std::atomic<std::uint64_t> flushed{0};
 
     [[nodiscard]] store::Store& store() { return *store_; }
     [[nodiscard]] runtime::Waiting& waiting() { return *waiting_; }
@@ -103,6 +102,9 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     static void keep(engine::Effects& all, engine::Effects&& more);
 
   private:
+    // One operation inside tx: what it leaves to do after the commit.
+    engine::Effects perform(store::Transaction& tx, engine::Mode mode,
+                            const std::function<void(engine::Context&)>& fn);
     void run(const Call& call, const std::function<void(engine::Context&)>& fn);
     void attempt(const Call& call, engine::Mode mode,
                  const std::function<void(engine::Context&)>& fn, engine::Effects& effects);

@@ -140,20 +140,23 @@ engine::LeaseOrder order_of(const Core& core, const LeaseRequest& request) {
                     "wait is " + std::to_string(request.wait.count()) + " ms; allowed: 0 or more");
     }
     return {.when_due = request.when == When::due,
-            .flush = core.flush.load(),
             .items_max = request.items_max,
             .lease_time = lease_time.count(),
             .detached = request.detached};
 }
 
-std::optional<Batch> lease_once(const std::shared_ptr<Core>& core,
-                                const engine::LeaseOrder& order) {
+std::optional<Batch> lease_once(const std::shared_ptr<Core>& core, engine::LeaseOrder& order) {
+    const std::uint64_t flushes = core->flushes.load();
+    order.flush = flushes != core->flushed.load();
     auto answer =
         core->operate({.operation = "lease", .synced = false, .drains = true},
                       [&](engine::Context& context) { return engine::lease(context, order); });
     if (!answer.batch) {
         // A flush that met a closed gate is still owed.
-        if (order.flush && !answer.gate_closed) core->flush = false;
+        std::uint64_t flushed = core->flushed.load();
+        while (!answer.gate_closed && flushed < flushes &&
+               !core->flushed.compare_exchange_weak(flushed, flushes)) {
+        }
         return std::nullopt;
     }
     auto state = std::make_unique<detail::BatchState>();
@@ -182,7 +185,8 @@ bool wait_for_work(Core& core, const engine::LeaseOrder& order,
             outlook = engine::outlook(tx, core, *core.settings_for(tx), order);
             now = core.now();
         });
-        if (outlook.now || core.flush.load() != order.flush) return true;
+        const bool flush = core.flushes.load() != core.flushed.load();
+        if (outlook.now || flush != order.flush) return true;
         const auto left = std::chrono::ceil<Ms>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0 || stop.stop_requested() || core.closed.load()) return false;
         Ms limit = std::min(left, probe);
@@ -202,7 +206,6 @@ std::optional<Batch> Queue::lease(const LeaseRequest& request, std::stop_token s
         if (auto batch = lease_once(core_, order)) return batch;
         if (request.wait.count() == 0 || stop.stop_requested()) return std::nullopt;
         if (!wait_for_work(*core_, order, deadline, stop)) return std::nullopt;
-        order.flush = core_->flush.load();
     }
 }
 
@@ -251,7 +254,7 @@ Options Queue::options() const {
 
 void Queue::flush() {
     core_->require_usable("flush");
-    core_->flush = true;
+    core_->flushes += 1;
     core_->waiting().notify();
 }
 
