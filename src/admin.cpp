@@ -36,12 +36,13 @@ constexpr std::int64_t dead_chunk = 100;
 
 Admin::Admin(Queue& queue) : core_(Core::of(queue)) {}
 
-std::vector<PeekedItem> Admin::peek(std::size_t limit) const {
+std::vector<PeekedItem> Admin::peek(std::size_t limit, std::int64_t after) const {
     std::vector<PeekedItem> peeked;
+    if (after == store::no_limit) return peeked;  // no id is above
     core_->read("peek", [&](store::Transaction& tx) {
         const std::int64_t watermark = tx.watermark();
         const auto most = static_cast<std::int64_t>(std::min<std::size_t>(limit, 1'000'000'000));
-        for (auto& row : tx.load(0, store::no_limit, most, store::no_limit)) {
+        for (auto& row : tx.load(after + 1, store::no_limit, most, store::no_limit)) {
             PeekedItem item;
             item.id = row.id;
             item.key = std::move(row.key);
@@ -119,6 +120,36 @@ Why Admin::why(std::string_view key) const {
     return why;
 }
 
+namespace {
+
+// Keys that are free have no index and may repeat: the rows are walked, a chunk a statement.
+bool tracked_among_all(store::Transaction& tx, std::string_view key) {
+    constexpr std::int64_t chunk = 1000;
+    std::int64_t first = 0;
+    for (;;) {
+        const auto rows = tx.survey(first, store::no_limit, chunk);
+        for (const auto& row : rows) {
+            if (row.tracked && row.key == key) return true;
+        }
+        if (std::ssize(rows) < chunk) return false;
+        first = rows.back().id + 1;
+    }
+}
+
+}  // namespace
+
+bool Admin::pending(std::string_view key) const {
+    bool tracked = false;
+    core_->read("pending", [&](store::Transaction& tx) {
+        if (!tx.keys_indexed()) {
+            tracked = tracked_among_all(tx, key);
+        } else if (const auto item = tx.find(key)) {
+            tracked = item->tracked;
+        }
+    });
+    return tracked;
+}
+
 std::optional<Outcome> Admin::outcome(std::string_view key) const {
     std::optional<Outcome> outcome;
     core_->read("outcome", [&](store::Transaction& tx) {
@@ -135,10 +166,20 @@ Table Admin::view(std::string_view name) const {
 
 // --- dead letters --------------------------------------------------------------------------------
 
-std::vector<DeadLetter> Admin::dead(const DeadFilter& filter) const {
+std::vector<DeadLetter> Admin::dead(const DeadFilter& filter, std::int64_t after) const {
     std::vector<DeadLetter> letters;
     core_->read("dead", [&](store::Transaction& tx) {
-        for (auto& row : tx.dead(to_query(filter))) {
+        auto query = to_query(filter);
+        if (after != 0) {
+            const auto died_at = tx.died_at(after);
+            if (!died_at) {
+                throw Error(ErrorCode::misuse, "dead", core_->path,
+                            "no dead letter has the item id " + std::to_string(after) +
+                                "; allowed: one that is listed");
+            }
+            query.after = {.died_at = *died_at, .item_id = after};
+        }
+        for (auto& row : tx.dead(query)) {
             DeadLetter letter;
             letter.item_id = row.item.id;
             letter.key = std::move(row.item.key);
@@ -341,16 +382,21 @@ std::vector<Migration> migrations(const std::filesystem::path& path) {
     return states_of(path);
 }
 
-std::vector<Migration> migrate(const std::filesystem::path& path) {
-    const auto before = states_of(path);
-    Options options;
-    options.path = path;
-    Queue queue(options);
+std::vector<Migration> migrate(Options options) {
+    const auto before = states_of(options.path);
+    options.migrate = Migrate::at_open;
+    const Queue queue(std::move(options));
     std::vector<Migration> applied;
     for (const Migration& migration : before) {
         if (!migration.applied) applied.push_back({migration.version, migration.name, true});
     }
     return applied;
+}
+
+std::vector<Migration> migrate(const std::filesystem::path& path) {
+    Options options;
+    options.path = path;
+    return migrate(std::move(options));
 }
 
 }  // namespace headpond

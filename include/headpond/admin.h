@@ -5,6 +5,7 @@
 #include <headpond/export.h>
 #include <headpond/health.h>
 #include <headpond/item.h>
+#include <headpond/options.h>
 #include <headpond/queue.h>
 
 #include <cstdint>
@@ -31,6 +32,40 @@ struct PeekedItem {
     std::string state{};  // ready, waiting or leased
     std::optional<std::int64_t> batch{};
     WallTime enqueued_at{};
+};
+
+// A batch as it stands.
+struct ListedBatch {
+    std::int64_t id = 0;
+    std::string state{};  // waiting or leased
+    std::int64_t items = 0;
+    std::int64_t bytes = 0;
+    int attempts = 0;      // charged; refunded ones are in `releases`
+    int attempts_max = 0;  // deliveries that it may have
+    int releases = 0;
+    // Who holds the lease: the label of an open queue, `detached`, or `gone` where the label is no
+    // longer known. Empty: waiting.
+    std::string owner{};
+    std::optional<WallTime> leased_at{};         // since when, and until when, it is leased;
+    std::optional<WallTime> lease_expires_at{};  // by the queue clock, as all times here
+    std::optional<WallTime> not_before{};        // when a waiting batch is due
+    WallTime created_at{};
+    std::string last_error{};
+    // due, backing off, gate closed, attempts used, lease running or lease overdue
+    std::string why{};
+    // When a lease can find it: now, in 8s, when reopened, after trial; `last attempt` of a leased
+    // batch that only a release brings back, `never` of a waiting one that will be given up.
+    std::string leasable{};
+};
+struct BatchPage {
+    std::vector<ListedBatch> batches{};
+    bool more = false;  // others follow; go on after the last one's id
+    WallTime now{};     // by the queue clock
+    // Items of no batch yet that the gate holds back, with `leasable` as above and the gate's
+    // reason. 0: the gate lets them through, or there are none.
+    std::int64_t ready_held = 0;
+    std::string ready_leasable{};
+    std::string gate_reason{};
 };
 
 // All that is known of a key.
@@ -103,13 +138,23 @@ class HEADPOND_API Admin {
   public:
     explicit Admin(Queue& queue);
 
-    [[nodiscard]] std::vector<PeekedItem> peek(std::size_t limit) const;
+    // The oldest items with an id above `after`, at most `limit`.
+    [[nodiscard]] std::vector<PeekedItem> peek(std::size_t limit, std::int64_t after = 0) const;
+    // Batches with an id above `after`, in the order of their ids, at most `limit`.
+    [[nodiscard]] BatchPage batches(std::size_t limit, std::int64_t after = 0) const;
     [[nodiscard]] Why why(std::string_view key) const;
+    // Whether a tracked item of this key is in the queue, so that its outcome is yet to come. An
+    // earlier item of the same key may have an outcome all the same.
+    [[nodiscard]] bool pending(std::string_view key) const;
+    // The newest that is not forgotten.
     [[nodiscard]] std::optional<Outcome> outcome(std::string_view key) const;
     // The rows of one of our views, e.g. "leases". misuse: not a view of ours.
     [[nodiscard]] Table view(std::string_view name) const;
 
-    [[nodiscard]] std::vector<DeadLetter> dead(const DeadFilter& filter) const;
+    // Those that follow the dead letter of item `after` in the same order; from the oldest where
+    // that is 0. misuse: no dead letter has that item id.
+    [[nodiscard]] std::vector<DeadLetter> dead(const DeadFilter& filter,
+                                               std::int64_t after = 0) const;
     [[nodiscard]] std::int64_t count_dead(const DeadFilter& filter) const;
     Redriven redrive(const DeadFilter& filter);
     std::int64_t purge(const DeadFilter& filter);
@@ -140,7 +185,9 @@ struct Migration {
 };
 // What the file has and what this release knows; opens nothing for writing.
 [[nodiscard]] HEADPOND_API std::vector<Migration> migrations(const std::filesystem::path& path);
-// Creates or migrates; answers the versions applied.
+// Creates or migrates the file of `options`, by their log; answers the versions applied.
+HEADPOND_API std::vector<Migration> migrate(Options options);
+// The same with default options.
 HEADPOND_API std::vector<Migration> migrate(const std::filesystem::path& path);
 
 }  // namespace headpond

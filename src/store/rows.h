@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -186,11 +187,17 @@ struct RangeSum {
     std::int64_t enqueued_at_sum = 0;  // relative to the age base
 };
 
-// Which dead letters.
+// A place in the order of deaths. The default precedes all.
+struct DeadPosition {
+    Millis died_at = std::numeric_limits<Millis>::min();
+    std::int64_t item_id = 0;
+};
+// Which dead letters: oldest death first, or of a key in the order of its items.
 struct DeadQuery {
     std::string_view key = {};     // empty: any
     std::string_view reason = {};  // empty: any
     std::int64_t limit = 0;
+    DeadPosition after = {};  // those that follow it
 };
 
 }  // namespace headpond::store

@@ -73,6 +73,9 @@ class Transaction {
     // Waiting batches (or all) with first_id above `after`, in that order.
     [[nodiscard]] virtual std::vector<BatchRow> waiting(std::int64_t after, std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<BatchRow> batches(std::int64_t after, std::int64_t limit) = 0;
+    // All with an id above `after`, in the order of their ids.
+    [[nodiscard]] virtual std::vector<BatchRow> batches_by_id(std::int64_t after,
+                                                              std::int64_t limit) = 0;
 
     // --- attempts, dead letters, outcomes --------------------------------------------------------
     virtual std::int64_t add_attempt(const AttemptRow& row) = 0;
@@ -84,7 +87,10 @@ class Transaction {
 
     virtual void bury(const DeadRow& row) = 0;
     [[nodiscard]] virtual std::vector<DeadRow> dead(const DeadQuery& query) = 0;
+    // The number that match, wherever the query goes on from and whatever its limit.
     [[nodiscard]] virtual std::int64_t count_dead(const DeadQuery& query) = 0;
+    // nullopt: no dead letter has this item id.
+    [[nodiscard]] virtual std::optional<Millis> died_at(std::int64_t item_id) = 0;
     virtual std::int64_t remove_dead(std::int64_t item_id) = 0;
     // Item ids of the dead letters that died before `before`, oldest death first.
     [[nodiscard]] virtual std::vector<std::int64_t> dead_before(Millis before,

@@ -30,8 +30,46 @@ TEST_F(Dead, LsShowsLettersAndTakesFilters) {
     EXPECT_EQ(letter["last_error"], "not in results");
     const auto first = cli({"dead", "ls", "--limit", "1"});
     EXPECT_EQ(first.exit, 0);
-    EXPECT_EQ(first.err, "headpond: 2 more dead letters; see --limit\n");
     EXPECT_EQ(cli_json({"dead", "ls", "--key", "c"}).size(), 1U);
+}
+
+TEST_F(Dead, LsGoesPageByPage) {
+    fill();
+    std::vector<std::string> keys;
+    std::string after;
+    for (int page = 1; page <= 3; ++page) {
+        std::vector<std::string> arguments{"dead", "ls", "--limit", "1", "--json"};
+        if (!after.empty()) arguments.insert(arguments.end(), {"--after", after});
+        const auto result = cli(arguments);
+        EXPECT_EQ(result.exit, 0);
+        const json letters = json::parse(result.out);
+        ASSERT_EQ(letters.size(), 1U);
+        keys.push_back(letters[0]["key"]);
+        after = letters[0]["item_id"].dump();
+        EXPECT_EQ(result.err, page == 3 ? ""
+                                        : "headpond: more dead letters follow; go on with "
+                                          "--after " +
+                                              after + "\n");
+    }
+    EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 3U);
+    EXPECT_EQ(cli_json({"dead", "ls", "--after", after}), json::array());
+    EXPECT_EQ(cli({"dead", "ls", "--limit", "3"}).err, "") << "as many as there are";
+    EXPECT_NE(cli({"dead", "ls"}).out.find("id  key"), std::string::npos);
+    expect_refused(cli({"dead", "ls", "--after", "17"}), "no dead letter has the item id 17; all");
+    expect_refused(cli({"dead", "redrive", "--all", "--after", "1"}), "no option '--after'");
+}
+
+TEST_F(Dead, LsShowsAHundredUnlessAskedForMore) {
+    std::vector<std::string> many;
+    for (int i = 0; i < 101; ++i) many.push_back("k" + std::to_string(i));
+    put(many);
+    expect_ok({"settings", "set", "attempts_max", "1"});
+    expect_ok({"settings", "set", "batch_items_max", "200"});
+    expect_ok({"nack", lease(), "--error", "boom"});
+    const auto usual = cli({"dead", "ls", "--json"});
+    EXPECT_EQ(json::parse(usual.out).size(), 100U);
+    EXPECT_EQ(usual.err, "headpond: more dead letters follow; go on with --after 100\n");
+    EXPECT_EQ(cli_json({"dead", "ls", "--limit", "101"}).size(), 101U);
 }
 
 TEST_F(Dead, RedriveOfOneKeyAsksNothing) {

@@ -33,6 +33,18 @@ TEST_F(Look, PeekShowsTheOldestAndTouchesNothing) {
     EXPECT_EQ(items[1]["bytes"], 12);
 }
 
+TEST_F(Look, PeekGoesOnAfterAnId) {
+    put({"a", "b", "c"});
+    const auto first = cli({"peek", "2", "--json"});
+    EXPECT_EQ(first.exit, 0);
+    EXPECT_EQ(json::parse(first.out).size(), 2U);
+    EXPECT_EQ(first.err, "headpond: more items follow; go on with --after 2\n");
+    const auto rest = cli({"peek", "2", "--after", "2", "--json"});
+    EXPECT_EQ(json::parse(rest.out)[0]["key"], "c");
+    EXPECT_EQ(rest.err, "");
+    EXPECT_EQ(cli({"peek", "3"}).err, "") << "as many as there are";
+}
+
 TEST_F(Look, AnEmptyListingIsNoWarning) {
     expect_ok({"migrate"});
     EXPECT_EQ(cli_json({"peek"}), json::array());
@@ -90,6 +102,16 @@ TEST_F(Look, OutcomeIsPendingThenAResult) {
     EXPECT_EQ(cli_json({"outcome", "untracked"}, 1)["state"], nullptr);
 }
 
+TEST_F(Look, AnUntrackedItemDoesNotMakeADeadOnesOutcomePending) {
+    put({"a"});
+    expect_ok({"settings", "set", "attempts_max", "1"});
+    expect_ok({"nack", lease(), "--error", "boom"});
+    expect_ok({"enqueue", "--key", "a"});
+    const json outcome = cli_json({"outcome", "a"});
+    EXPECT_EQ(outcome["state"], "fallback");
+    EXPECT_EQ(outcome["reason"], "abandoned");
+}
+
 TEST_F(Look, CancelRemovesWhatIsNotLeased) {
     put({"a", "b"});
     EXPECT_EQ(cli_json({"cancel", "b"})["cancelled"], true);
@@ -117,6 +139,59 @@ TEST_F(Look, BatchesMergesLeasedWaitingAndHeldByTheGate) {
     EXPECT_EQ(all[0]["batch"], nullptr);
     EXPECT_EQ(all[0]["items"], 2);
     EXPECT_EQ(all[0]["why"], "gate closed");
+}
+
+TEST_F(Look, BatchesShowsWhatIsDueWithAttemptsAndLastError) {
+    put({"a", "b"});
+    expect_ok({"nack", lease(), "--error", "boom", "--delay", "0"});
+    const json all = cli_json({"batches"});
+    ASSERT_EQ(all.size(), 1U);
+    const json& batch = all[0];
+    EXPECT_EQ(batch["batch"], 1);
+    EXPECT_EQ(batch["state"], "waiting");
+    EXPECT_EQ(batch["items"], 2);
+    EXPECT_EQ(batch["bytes"], 24);
+    EXPECT_EQ(batch["attempt"], "1/3");
+    EXPECT_EQ(batch["attempts"], 1);
+    EXPECT_EQ(batch["attempts_max"], 3);
+    EXPECT_EQ(batch["releases"], 0);
+    EXPECT_EQ(batch["owner"], nullptr);
+    EXPECT_EQ(batch["leased_at"], nullptr);
+    EXPECT_EQ(batch["lease_expires_at"], nullptr);
+    EXPECT_TRUE(batch["not_before"].is_string());
+    EXPECT_TRUE(batch["created_at"].is_string());
+    EXPECT_EQ(batch["why"], "due");
+    EXPECT_EQ(batch["leasable"], "now");
+    EXPECT_EQ(batch["last_error"], "boom");
+    const std::string table = cli({"batches"}).out;
+    EXPECT_NE(table.find("1/3"), std::string::npos) << table;
+    EXPECT_NE(table.find("boom"), std::string::npos) << table;
+    lease();
+    const json held = cli_json({"batches"})[0];
+    EXPECT_EQ(held["owner"], "detached");
+    EXPECT_EQ(held["attempt"], "2/3");
+    EXPECT_TRUE(held["leased_at"].is_string());
+    EXPECT_TRUE(held["lease_expires_at"].is_string());
+    EXPECT_TRUE(held["left"].get<std::string>().ends_with("s"));
+    EXPECT_EQ(held["not_before"], nullptr);
+    EXPECT_EQ(held["last_error"], "boom");
+}
+
+TEST_F(Look, BatchesGoOnAfterAnId) {
+    put({"a", "b", "c"});
+    for (int i = 0; i < 3; ++i) lease({"--max", "1"});
+    const auto first = cli({"batches", "--limit", "2", "--json"});
+    EXPECT_EQ(first.exit, 0);
+    EXPECT_EQ(json::parse(first.out).size(), 2U);
+    EXPECT_EQ(first.err, "headpond: more batches follow; go on with --after 2\n");
+    const auto rest = cli({"batches", "--limit", "2", "--after", "2", "--json"});
+    EXPECT_EQ(json::parse(rest.out).size(), 1U);
+    EXPECT_EQ(json::parse(rest.out)[0]["batch"], 3);
+    EXPECT_EQ(rest.err, "");
+    put({"d"});
+    expect_ok({"pause"});
+    EXPECT_EQ(cli_json({"batches"}).size(), 4U) << "what the gate holds back has a row";
+    EXPECT_EQ(cli_json({"batches", "--after", "2"}).size(), 1U) << "on the first page alone";
 }
 
 // --- health --------------------------------------------------------------------------------------

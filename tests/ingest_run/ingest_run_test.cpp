@@ -1,13 +1,21 @@
 // The ingest tool as a process: real feeds on real files, killed, doubled, stopped.
-#include "ingest_run/program.h"
+#include "support/program.h"
 #include "support/temp_dir.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <sqlite3.h>
 
 namespace headpond::test {
@@ -39,14 +47,16 @@ class IngestRun : public ::testing::Test {
         std::ofstream(path) << feed_of(title, count);
         return path;
     }
-    Program::Start start(std::vector<std::string> arguments) {
-        arguments.insert(arguments.begin(), HEADPOND_BUILD_DIR "/bin/headpond-ingest");
+    ProgramOptions start(std::vector<std::string> arguments) {
         arguments.insert(arguments.end(),
                          {"--json", "--db", database, "--durability", "process_crash"});
-        return {.arguments = std::move(arguments), .folder = dir.path().string()};
+        return {.arguments = std::move(arguments), .directory = dir.path()};
+    }
+    static ProgramResult run(const ProgramOptions& how, const std::string& input = {}) {
+        return Program(ingest, how).finish(input);
     }
     static json summary_of(const ProgramResult& result) {
-        EXPECT_EQ(result.exit_code, 0) << result.err;
+        EXPECT_EQ(result.exit, 0) << result.err;
         const auto end = result.out.find_last_not_of('\n');
         const auto begin = result.out.rfind('\n', end);
         return json::parse(result.out.substr(begin == std::string::npos ? 0 : begin + 1));
@@ -75,12 +85,13 @@ class IngestRun : public ::testing::Test {
         EXPECT_EQ(query("SELECT count(*) FROM outcomes"), 0);
     }
 
+    static constexpr const char* ingest = HEADPOND_BUILD_DIR "/bin/headpond-ingest";
     TempDir dir;
     std::string database;
 };
 
 TEST_F(IngestRun, EveryAlertEndsAndTheCountersAgree) {
-    const auto result = Program::run(start({write_feed("one", 71)}));
+    const auto result = run(start({write_feed("one", 71)}));
     const json summary = summary_of(result);
     EXPECT_EQ(summary["alerts"], 71);
     EXPECT_EQ(summary["by_feed"], 0);
@@ -99,7 +110,7 @@ TEST_F(IngestRun, EveryAlertEndsAndTheCountersAgree) {
 TEST_F(IngestRun, ResolverNoneAbandonsEveryBatchAfterThreeAttempts) {
     auto how = start({write_feed("one", 30), "--resolver", "none"});
     how.environment["MOONSHOT_BACKOFF_BASE"] = "0.01";
-    const auto result = Program::run(how);
+    const auto result = run(how);
     const json summary = summary_of(result);
     EXPECT_EQ(summary["fallback"], 30);
     EXPECT_EQ(summary["abandoned"], 30);
@@ -116,8 +127,8 @@ TEST_F(IngestRun, ResolverNoneAbandonsEveryBatchAfterThreeAttempts) {
 
 TEST_F(IngestRun, ASecondRunSaysWhatItAlreadyHad) {
     const std::string feed = write_feed("one", 12);
-    (void)Program::run(start({feed}));
-    const auto result = Program::run(start({feed}));
+    (void)run(start({feed}));
+    const auto result = run(start({feed}));
     const json summary = summary_of(result);
     EXPECT_EQ(summary["alerts"], 12);
     EXPECT_EQ(summary["known"], 12);
@@ -133,14 +144,13 @@ TEST_F(IngestRun, KilledAtRandomInstantsItGoesOn) {
     std::mt19937 random(seed);
     int inside = 0;
     for (int kill = 0; kill < 10; ++kill) {
-        Program program(start({feed, "--batch-items-max", "5"}));
+        Program program(ingest, start({feed, "--batch-items-max", "5"}));
         // A random part of what a run takes.
-        std::array<pollfd, 1> none{{{-1, 0, 0}}};
-        poll(none.data(), 0, static_cast<int>(random() % 400));
-        program.kill(SIGKILL);
-        inside += program.wait().exit_code == 128 + SIGKILL ? 1 : 0;
+        poll(nullptr, 0, static_cast<int>(random() % 400));
+        program.signal(SIGKILL);
+        inside += program.finish().exit == 128 + SIGKILL ? 1 : 0;
     }
-    const auto result = Program::run(start({feed, "--batch-items-max", "5"}));
+    const auto result = run(start({feed, "--batch-items-max", "5"}));
     (void)summary_of(result);
     EXPECT_GT(inside, 0) << "no run was killed before its end";
     expect_whole(400);
@@ -149,10 +159,10 @@ TEST_F(IngestRun, KilledAtRandomInstantsItGoesOn) {
 TEST_F(IngestRun, TwoProcessesOnOneFileMakeTheSum) {
     const std::string one = write_feed("one", 150);
     const std::string two = write_feed("two", 130);
-    Program first(start({one}));
-    Program second(start({two}));
-    const auto a = first.wait();
-    const auto b = second.wait();
+    Program first(ingest, start({one}));
+    Program second(ingest, start({two}));
+    const auto a = first.finish();
+    const auto b = second.finish();
     EXPECT_EQ(summary_of(a)["alerts"], 150);
     EXPECT_EQ(summary_of(b)["alerts"], 130);
     EXPECT_EQ((a.err + b.err).find("locked"), std::string::npos) << a.err << b.err;
@@ -161,22 +171,22 @@ TEST_F(IngestRun, TwoProcessesOnOneFileMakeTheSum) {
 
 TEST_F(IngestRun, ASignalEndsItCleanlyAndTheNextRunResumes) {
     auto how = start({write_feed("one", 60), "--resolver", "none", "--attempts-max", "1000"});
-    Program program(how);
+    Program program(ingest, how);
     // Its first failed batch is on the way when the file has attempts.
     while (!std::filesystem::exists(database + "-wal")) sched_yield();
     while (query("SELECT count(*) FROM sqlite_schema WHERE name = 'alerts'") == 0 ||
            query("SELECT count(*) FROM attempts WHERE outcome = 'nacked'") == 0) {
         sched_yield();
     }
-    program.kill(SIGTERM);
-    const auto stopped = program.wait();
-    EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
+    program.signal(SIGTERM);
+    const auto stopped = program.finish();
+    EXPECT_EQ(stopped.exit, 0) << stopped.err;
     EXPECT_NE(stopped.err.find("Stopped by a signal"), std::string::npos);
     EXPECT_EQ(query("SELECT count(*) FROM batches WHERE state = 'leased'"), 0);
     EXPECT_EQ(query("SELECT count(*) FROM owners"), 0);
     auto again = start({write_feed("one", 60)});
     again.environment["MOONSHOT_BACKOFF_MAX"] = "0";
-    const auto resumed = Program::run(again);
+    const auto resumed = run(again);
     EXPECT_GT(summary_of(resumed)["resumed"], 0);
     expect_whole(60);
 }
@@ -189,8 +199,8 @@ TEST_F(IngestRun, BadVariablesAreNamedAndNothingIsCreated) {
         for (const char* value : {"abc", "-1", "", "1e99", "NaN", "12x", "\xff"}) {
             auto how = start({feed});
             how.environment[std::string("MOONSHOT_") + name] = value;
-            const auto result = Program::run(how);
-            EXPECT_EQ(result.exit_code, 3) << name << "=" << value;
+            const auto result = run(how);
+            EXPECT_EQ(result.exit, 3) << name << "=" << value;
             EXPECT_NE(result.err.find(std::string("MOONSHOT_") + name), std::string::npos);
             EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
             EXPECT_FALSE(std::filesystem::exists(database));
@@ -208,8 +218,8 @@ TEST_F(IngestRun, BadArgumentsAreNamedAndNothingIsCreated) {
                                                {feed, "--age-max", "-5"},
                                                {feed, "--no-such-flag"},
                                                {feed, "--overflow", "sometimes"}}) {
-        const auto result = Program::run(start(arguments));
-        EXPECT_EQ(result.exit_code, 3) << arguments.back();
+        const auto result = run(start(arguments));
+        EXPECT_EQ(result.exit, 3) << arguments.back();
         EXPECT_NE(result.err.find("allowed"), std::string::npos) << result.err;
         EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
         EXPECT_FALSE(std::filesystem::exists(database));
@@ -219,22 +229,20 @@ TEST_F(IngestRun, BadArgumentsAreNamedAndNothingIsCreated) {
 TEST_F(IngestRun, AFeedThatIsNoneDoesNotKeepTheOthersOut) {
     const std::string html = (dir / "page.html").string();
     std::ofstream(html) << "<!doctype html><html><body>no feed</body></html>";
-    const auto result = Program::run(start({html, write_feed("one", 4)}));
-    EXPECT_EQ(result.exit_code, 3);
+    const auto result = run(start({html, write_feed("one", 4)}));
+    EXPECT_EQ(result.exit, 3);
     EXPECT_NE(result.err.find("page.html"), std::string::npos) << result.err;
     expect_whole(4);
 }
 
 TEST_F(IngestRun, StandardInputIsAFeed) {
-    auto how = start({"-"});
-    how.input = feed_of("piped", 7);
-    EXPECT_EQ(summary_of(Program::run(how))["alerts"], 7);
+    EXPECT_EQ(summary_of(run(start({"-"}), feed_of("piped", 7)))["alerts"], 7);
     expect_whole(7);
 }
 
 TEST_F(IngestRun, OutputIsNdjsonOfAllAlerts) {
     const auto result =
-        Program::run(start({write_feed("one", 9), "--output", (dir / "alerts.ndjson").string()}));
+        run(start({write_feed("one", 9), "--output", (dir / "alerts.ndjson").string()}));
     EXPECT_EQ(summary_of(result)["alerts"], 9);
     std::ifstream file(dir / "alerts.ndjson");
     std::set<std::string> uuids;
@@ -250,7 +258,7 @@ TEST_F(IngestRun, OutputIsNdjsonOfAllAlerts) {
 
 TEST_F(IngestRun, ASmallQueueThatRefusesLosesNoAlert) {
     const auto result =
-        Program::run(start({write_feed("one", 90), "--items-max", "7", "--overflow", "refuse"}));
+        run(start({write_feed("one", 90), "--items-max", "7", "--overflow", "refuse"}));
     const json summary = summary_of(result);
     EXPECT_EQ(summary["alerts"], 90);
     EXPECT_EQ(summary["pending"], 0);

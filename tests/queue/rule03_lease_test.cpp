@@ -227,6 +227,37 @@ TEST_F(Rule03Lease, FlushMakesReadyItemsDueUntilTheyAreLeased) {
     expect_sound(queue);
 }
 
+TEST_F(Rule03Lease, AFlushDuringALeaseThatFindsNothingIsStillOwed) {
+    // Asks for a flush whenever a transaction looks at it, while told to.
+    class FlushingClock final : public Clock {
+      public:
+        explicit FlushingClock(std::shared_ptr<FakeClock> clock) : clock_(std::move(clock)) {}
+        Ms since_boot() const override { return clock_->since_boot(); }
+        WallTime wall() const override { return clock_->wall(); }
+        std::string boot_identity() const override {
+            if (queue != nullptr) std::exchange(queue, nullptr)->flush();
+            return clock_->boot_identity();
+        }
+        mutable Queue* queue = nullptr;
+
+      private:
+        const std::shared_ptr<FakeClock> clock_;
+    };
+    auto flushing = std::make_shared<FlushingClock>(clock);
+    Options options = QueueTest::options();
+    options.clock = flushing;
+    Queue queue(options);
+    queue.flush();
+    flushing->queue = &queue;
+    EXPECT_FALSE(queue.lease({.when = When::due}));  // nothing here: the first flush is over
+    put(queue, {"a"});
+    EXPECT_TRUE(queue.lease({.when = When::due}));
+    EXPECT_FALSE(queue.lease({.when = When::due}));
+    put(queue, {"b"});
+    EXPECT_FALSE(queue.lease({.when = When::due}));  // and so is the second
+    expect_sound(queue);
+}
+
 TEST_F(Rule03Lease, FlushWakesALeaseThatWaits) {
     auto watched = std::make_shared<WatchedClock>(clock);
     Options options = QueueTest::options();

@@ -161,6 +161,22 @@ TEST_P(BatchConformance, WaitingAndAllGoByRange) {
     });
 }
 
+TEST_P(BatchConformance, ByIdGoesThroughAllStatesWhateverTheirRanges) {
+    const auto first = add_waiting(7, 8, 0);
+    const auto second = add_leased(3, 4, 100);
+    const auto third = add_waiting(1, 2, 500);
+    read([&](Transaction& tx) {
+        EXPECT_THAT(ids(tx.batches_by_id(0, no_limit)), ElementsAre(first, second, third));
+        EXPECT_THAT(ids(tx.batches_by_id(0, 2)), ElementsAre(first, second));
+        EXPECT_THAT(ids(tx.batches_by_id(second, no_limit)), ElementsAre(third)) << "above, not at";
+        EXPECT_THAT(ids(tx.batches_by_id(third, no_limit)), IsEmpty());
+    });
+    write([&](Transaction& tx) { tx.remove_batch(second); });
+    read([&](Transaction& tx) {
+        EXPECT_THAT(ids(tx.batches_by_id(second, no_limit)), ElementsAre(third)) << "gone itself";
+    });
+}
+
 TEST_P(BatchConformance, BatchOfKnowsHolesAndSplits) {
     put_ten();
     const auto second = add_waiting(6, 8, 0);
@@ -306,6 +322,27 @@ TEST_P(DeadConformance, TheyAreFoundByKeyAndReason) {
     EXPECT_THAT(found({.key = "a", .limit = 1}), ElementsAre(1));
     EXPECT_THAT(found({.key = "z", .limit = no_limit}), IsEmpty());
     EXPECT_THAT(found({.reason = "z", .limit = no_limit}), IsEmpty());
+}
+
+TEST_P(DeadConformance, TheyGoOnAfterAPosition) {
+    bury(5, "a", "rejected", 100);  // with item 2
+    const auto after = [&](std::int64_t id, store::DeadQuery query = {.limit = no_limit}) {
+        const auto died_at = seen([&](Transaction& tx) { return tx.died_at(id); });
+        query.after = {.died_at = died_at.value(), .item_id = id};
+        std::vector<std::int64_t> found;
+        for (const auto& row : seen([&](Transaction& tx) { return tx.dead(query); })) {
+            found.push_back(row.item.id);
+        }
+        return found;
+    };
+    EXPECT_THAT(after(2), ElementsAre(5, 3, 1, 4)) << "of one instant, by item";
+    EXPECT_THAT(after(5), ElementsAre(3, 1, 4));
+    EXPECT_THAT(after(5, {.limit = 1}), ElementsAre(3));
+    EXPECT_THAT(after(4), IsEmpty());
+    EXPECT_THAT(after(2, {.reason = "rejected", .limit = no_limit}), ElementsAre(5, 3));
+    EXPECT_THAT(after(1, {.key = "a", .limit = no_limit}), ElementsAre(3, 5))
+        << "of a key, by item";
+    EXPECT_FALSE(seen([](Transaction& tx) { return tx.died_at(6); }));
 }
 
 TEST_P(DeadConformance, TheyKeepTheWholeItem) {

@@ -23,7 +23,6 @@ const std::map<std::string_view, std::string_view> scans_allowed{
     {"next_due", "batches: one step along batches_due"},
     {"next_lapse", "batches: one step along batches_lapse"},
     {"batches_held_by", "batches: leased ones alone, along batches_lapse"},
-    {"dead_all", "dead_letters: along dead_letters_died; dead_max rows, asked by people alone"},
     {"count_dead", "dead_letters: dead_max rows; asked by people and the recount alone"},
     {"count_outcomes", "outcomes: outcomes_max rows; asked by the recount alone"},
     {"outcomes_of_key", "outcomes: outcomes_max rows; asked by people alone"},
@@ -65,10 +64,10 @@ TEST_P(StatementPlans, AreServedByAnIndex) {
 }
 
 TEST(StatementExceptions, EveryExceptionIsAStatement) {
-    for (const auto& [name, reason] : scans_allowed) {
+    for (const auto& exception : scans_allowed) {
         EXPECT_TRUE(std::any_of(statement_texts.begin(), statement_texts.end(),
-                                [&](const NamedSql& one) { return one.name == name; }))
-            << name;
+                                [&](const NamedSql& one) { return one.name == exception.first; }))
+            << exception.first;
     }
 }
 

@@ -61,7 +61,8 @@ std::vector<std::string> environment_of(const std::map<std::string, std::string>
     for (char** one = environ; *one != nullptr; ++one) {
         const std::string_view text(*one);
         const std::string name(text.substr(0, text.find('=')));
-        if (!name.starts_with("HEADPOND_") && !more.contains(name)) all.emplace_back(text);
+        const bool ours = name.starts_with("HEADPOND_") || name.starts_with("MOONSHOT_");
+        if (!ours && !more.contains(name)) all.emplace_back(text);
     }
     for (const auto& [name, value] : more) all.push_back(name + "=" + value);
     return all;
@@ -84,6 +85,26 @@ class Actions {
 
   private:
     posix_spawn_file_actions_t actions_{};
+};
+
+// The program starts with SIGPIPE as a shell leaves it, not ignored as it is here.
+class Attributes {
+  public:
+    Attributes() {
+        posix_spawnattr_init(&attributes_);
+        sigset_t defaults;
+        sigemptyset(&defaults);
+        sigaddset(&defaults, SIGPIPE);
+        posix_spawnattr_setsigdefault(&attributes_, &defaults);
+        posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF);
+    }
+    Attributes(const Attributes&) = delete;
+    Attributes& operator=(const Attributes&) = delete;
+    ~Attributes() { posix_spawnattr_destroy(&attributes_); }
+    const posix_spawnattr_t* get() const { return &attributes_; }
+
+  private:
+    posix_spawnattr_t attributes_{};
 };
 
 void redirect(Actions& actions, int fd, int target, const std::filesystem::path& path, int flags) {
@@ -121,7 +142,8 @@ Program::Program(const std::filesystem::path& path, const ProgramOptions& option
     std::vector<std::string> arguments = options.arguments;
     arguments.insert(arguments.begin(), path.string());
     auto environment = environment_of(options.environment);
-    const int code = ::posix_spawn(&pid_, path.c_str(), actions.get(), nullptr,
+    const Attributes attributes;
+    const int code = ::posix_spawn(&pid_, path.c_str(), actions.get(), attributes.get(),
                                    pointers_of(arguments).data(), pointers_of(environment).data());
     close_fd(in);
     close_fd(out);

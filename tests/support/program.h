@@ -17,12 +17,13 @@ struct ProgramResult {
 
 struct ProgramOptions {
     std::vector<std::string> arguments;
-    std::map<std::string, std::string> environment;  // beside ours, of which HEADPOND_* is left out
-    std::filesystem::path directory;                 // where it runs; empty: here
-    std::filesystem::path stdin_path;                // read instead of a pipe
-    std::filesystem::path stdout_path;               // written instead of a pipe
-    std::vector<int> closed;                         // descriptors that it starts without
-    bool terminal = false;                           // stdin and stdout are a terminal
+    // Beside ours, of which HEADPOND_* and MOONSHOT_* are left out.
+    std::map<std::string, std::string> environment;
+    std::filesystem::path directory;    // where it runs; empty: here
+    std::filesystem::path stdin_path;   // read instead of a pipe
+    std::filesystem::path stdout_path;  // written instead of a pipe
+    std::vector<int> closed;            // descriptors that it starts without
+    bool terminal = false;              // stdin and stdout are a terminal
 };
 
 // Starts with the object; the destructor kills what still runs. One thread at a time.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <sqlite3.h>
 
@@ -50,6 +51,19 @@ class RawDatabase {
             throw std::runtime_error(error() + ": " + sql);
         }
         return value;
+    }
+    // Every row, null as the empty text.
+    std::vector<std::vector<std::string>> rows(const std::string& sql) {
+        std::vector<std::vector<std::string>> all;
+        const auto each = [](void* out, int count, char** row, char** /*names*/) {
+            auto& one = static_cast<decltype(all)*>(out)->emplace_back();
+            for (int i = 0; i < count; ++i) one.emplace_back(row[i] == nullptr ? "" : row[i]);
+            return 0;
+        };
+        if (sqlite3_exec(handle_, sql.c_str(), each, &all, nullptr) != SQLITE_OK) {
+            throw std::runtime_error(error() + ": " + sql);
+        }
+        return all;
     }
     // Changes when another connection has committed a change.
     std::int64_t data_version() { return integer("PRAGMA data_version"); }

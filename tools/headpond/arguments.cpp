@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 
 namespace headpond::cli {
@@ -67,6 +68,10 @@ std::int64_t parse_count(std::string_view what, std::string_view text, std::int6
                   "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     }
     return *value;
+}
+
+std::int64_t parse_id(std::string_view what, std::string_view text) {
+    return parse_count(what, text, 1, std::numeric_limits<std::int64_t>::max());
 }
 
 Ms parse_seconds(std::string_view what, std::string_view text, Ms least, Ms most) {

@@ -21,6 +21,8 @@ class UsageError : public std::runtime_error {
 // `what` names the value in the message ("--max", "N"). Plain decimal digits, no sign.
 [[nodiscard]] std::int64_t parse_count(std::string_view what, std::string_view text,
                                        std::int64_t least, std::int64_t most);
+// The id of an item or a batch.
+[[nodiscard]] std::int64_t parse_id(std::string_view what, std::string_view text);
 // Seconds, decimals allowed down to the millisecond; finer ones are refused, not rounded.
 [[nodiscard]] Ms parse_seconds(std::string_view what, std::string_view text, Ms least, Ms most);
 

@@ -16,7 +16,7 @@ namespace headpond::cli {
 namespace {
 
 struct DeadArguments {
-    Text key, reason, limit;
+    Text key, reason, limit, after;
     bool all = false, yes = false;
 };
 using Given = std::shared_ptr<DeadArguments>;
@@ -45,14 +45,15 @@ DeadFilter filter_of(const DeadArguments& given, std::int64_t usual_limit) {
 
 Exit list(Session& session, const DeadArguments& given) {
     constexpr std::int64_t usual = 100;
-    const DeadFilter filter = filter_of(given, usual);
+    DeadFilter filter = filter_of(given, usual);
+    const std::int64_t after = given.after ? parse_id("--after", *given.after) : 0;
+    const std::size_t most = filter.limit++;
     Queue queue = session.open();
-    const Admin admin(queue);
-    const auto letters = admin.dead(filter);
-    DeadFilter all = filter;
-    all.limit = limit_max;
-    const std::int64_t more = admin.count_dead(all) - std::ssize(letters);
-    if (more > 0) complain(std::to_string(more) + " more dead letters; see --limit");
+    auto letters = Admin(queue).dead(filter, after);
+    if (letters.size() > most) {
+        letters.pop_back();
+        complain_more("dead letters", letters.back().item_id);
+    }
     if (session.json) {
         Json rows = Json::array();
         for (const DeadLetter& letter : letters) {
@@ -68,9 +69,14 @@ Exit list(Session& session, const DeadArguments& given) {
         session.out.json(rows);
         return Exit::ok;
     }
-    TextTable table({{"key", false, 36}, {"reason", false, 9}, {"attempts", true}, {"last_error"}});
+    TextTable table({{"id", true},
+                     {"key", false, 36},
+                     {"reason", false, 9},
+                     {"attempts", true},
+                     {"last_error"}});
     for (const DeadLetter& letter : letters) {
-        table.add({letter.key, letter.reason, std::to_string(letter.attempts), letter.last_error});
+        table.add({std::to_string(letter.item_id), letter.key, letter.reason,
+                   std::to_string(letter.attempts), letter.last_error});
     }
     table.print(session.out);
     return Exit::ok;
@@ -169,7 +175,10 @@ void add_one(CLI::App& dead, Session& session, Run run, const std::string& name,
     add_text(command, "--limit", given->limit, "N",
              changes ? "At most N, oldest death first"
                      : "At most N, oldest death first; 100 if left out");
-    if (changes) {
+    if (!changes) {
+        add_text(command, "--after", given->after, "ID",
+                 "Only those that follow the letter with this id");
+    } else {
         add_switch(command, "--all", given->all, "All that match nothing else")
             ->excludes(key)
             ->excludes(reason);

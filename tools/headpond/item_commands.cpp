@@ -1,4 +1,4 @@
-// peek, why, outcome, cancel, batches: what is in the queue, and one key.
+// peek, why, outcome, cancel: what is in the queue, and one key.
 #include "arguments.h"
 #include "session.h"
 #include "times.h"
@@ -6,7 +6,6 @@
 #include <headpond/admin.h>
 
 #include <algorithm>
-#include <map>
 #include <memory>
 
 namespace headpond::cli {
@@ -14,7 +13,7 @@ namespace headpond::cli {
 namespace {
 
 struct ItemArguments {
-    Text key, count;
+    Text key, count, after;
 };
 using Given = std::shared_ptr<ItemArguments>;
 
@@ -28,8 +27,13 @@ Exit peek(Session& session, const ItemArguments& given) {
     constexpr std::size_t usual = 10;
     std::size_t limit = usual;
     if (given.count) limit = static_cast<std::size_t>(parse_count("N", *given.count, 1, 1'000'000));
+    const std::int64_t after = given.after ? parse_id("--after", *given.after) : 0;
     Queue queue = session.open();
-    const auto items = Admin(queue).peek(limit);
+    auto items = Admin(queue).peek(limit + 1, after);
+    if (items.size() > limit) {
+        items.pop_back();
+        complain_more("items", items.back().id);
+    }
     if (session.json) {
         Json all = Json::array();
         for (const PeekedItem& item : items) {
@@ -87,18 +91,6 @@ Exit why(Session& session, const ItemArguments& given) {
     return why.known ? Exit::ok : Exit::warning;
 }
 
-// A tracked item that is still in the queue has no row in `outcomes` yet; its trail says both.
-bool pending(const Admin& admin, const std::string& key) {
-    bool tracked = false, resident = false;
-    for (const auto& row : admin.why(key).trail.rows) {
-        if (row.size() < 3) continue;
-        const auto& event = row[row.size() - 2];
-        if (event == "now") resident = true;
-        if (event == "enqueued" && row.back().ends_with(", tracked")) tracked = true;
-    }
-    return tracked && resident;
-}
-
 void print_outcome(Session& session, const Outcome& outcome) {
     if (session.json) {
         Json one{{"key", outcome.key},
@@ -123,7 +115,7 @@ Exit outcome(Session& session, const ItemArguments& given) {
     check_key("KEY", *given.key);
     Queue queue = session.open();
     const Admin admin(queue);
-    const bool waits = pending(admin, *given.key);
+    const bool waits = admin.pending(*given.key);
     const auto found = waits ? std::nullopt : admin.outcome(*given.key);
     if (found) {
         print_outcome(session, *found);
@@ -151,96 +143,6 @@ Exit cancel(Session& session, const ItemArguments& given) {
     return done ? Exit::ok : Exit::warning;
 }
 
-// --- batches -------------------------------------------------------------------------------------
-
-// One line of the merged views `leases` and `stuck`; batch is empty for ready items behind a gate.
-struct BatchLine {
-    std::string batch, state, items, attempt, owner, since, left, why, leasable, last_error;
-};
-
-std::vector<BatchLine> batch_lines(Queue& queue) {
-    const Admin admin(queue);
-    std::map<std::int64_t, BatchLine> by_batch;
-    for (const auto& row : admin.view("leases").rows) {
-        BatchLine& line = by_batch[std::stoll(row[0])];
-        line = {row[0], "leased", row[1], row[2], row[3], row[4], row[5], "lease running", "", ""};
-    }
-    std::vector<BatchLine> lines;
-    for (const auto& row : admin.view("stuck").rows) {
-        if (row[0].empty()) {
-            lines.push_back({"", "ready", row[1], "", "", "", "", row[2], row[3], row[4]});
-            continue;
-        }
-        BatchLine& line = by_batch[std::stoll(row[0])];
-        line.batch = row[0];
-        line.items = row[1];
-        line.why = row[2];
-        line.leasable = row[3];
-        line.last_error = row[4];
-        if (line.state.empty()) line.state = "waiting";
-    }
-    // Batches that are due now are in neither view; their items are the oldest.
-    const Health health = queue.health();
-    std::int64_t listed = 0;
-    for (const auto& [id, line] : by_batch) listed += std::stoll(line.items);
-    if (listed < health.waiting + health.leased) {
-        std::map<std::int64_t, std::int64_t> due;
-        const auto most = static_cast<std::size_t>(health.waiting + health.leased);
-        for (const PeekedItem& item : admin.peek(most)) {
-            if (item.batch && !by_batch.contains(*item.batch)) ++due[*item.batch];
-        }
-        for (const auto& [id, items] : due) {
-            by_batch[id] = {std::to_string(id),
-                            "waiting",
-                            std::to_string(items),
-                            "",
-                            "",
-                            "",
-                            "",
-                            "due",
-                            "now",
-                            ""};
-        }
-    }
-    for (auto& [id, line] : by_batch) lines.push_back(std::move(line));
-    return lines;
-}
-
-Exit batches(Session& session) {
-    Queue queue = session.open();
-    const auto lines = batch_lines(queue);
-    if (session.json) {
-        Json all = Json::array();
-        for (const BatchLine& line : lines) {
-            all.push_back({{"batch", value_of(line.batch)},
-                           {"state", line.state},
-                           {"items", value_of(line.items)},
-                           {"attempt", text_or_null(line.attempt)},
-                           {"owner", text_or_null(line.owner)},
-                           {"since", text_or_null(line.since)},
-                           {"left", text_or_null(line.left)},
-                           {"why", text_or_null(line.why)},
-                           {"leasable", text_or_null(line.leasable)},
-                           {"last_error", text_or_null(line.last_error)}});
-        }
-        session.out.json(all);
-        return Exit::ok;
-    }
-    TextTable table({{"batch", true},
-                     {"items", true},
-                     {"attempt"},
-                     {"owner"},
-                     {"why", false, 13},
-                     {"leasable"},
-                     {"last_error"}});
-    for (const BatchLine& line : lines) {
-        table.add({line.batch, line.items, line.attempt, line.owner, line.why,
-                   line.leasable.empty() ? line.left : line.leasable, line.last_error});
-    }
-    table.print(session.out);
-    return Exit::ok;
-}
-
 using Run = Exit (*)(Session&, const ItemArguments&);
 
 void add_for_key(CLI::App& app, Session& session, Run run, const std::string& name,
@@ -262,6 +164,7 @@ void add_item_commands(CLI::App& app, Session& session) {
     auto given = std::make_shared<ItemArguments>();
     CLI::App& first = add_command(app, session, "peek", "The oldest items, without touching them.");
     add_text(first, "N", given->count, "COUNT", "How many; 10 if left out");
+    add_text(first, "--after", given->after, "ID", "Only items with a higher id");
     first.callback([given, &session] {
         session.action = [given, &session] { return peek(session, *given); };
     });
@@ -271,9 +174,6 @@ void add_item_commands(CLI::App& app, Session& session) {
                 "0 an outcome, 1 pending or none, 3 failure");
     add_for_key(app, session, cancel, "cancel", "Remove a ready or waiting item.",
                 "0 cancelled, 1 not in the queue or leased, 3 failure");
-    CLI::App& last = add_command(app, session, "batches",
-                                 "Batches leased and waiting: who holds them, what keeps them.");
-    last.callback([&session] { session.action = [&session] { return batches(session); }; });
 }
 
 }  // namespace headpond::cli

@@ -59,6 +59,7 @@ void declare(CLI::App& app, Session& session) {
     add_lease_command(app, session);
     add_settle_commands(app, session);
     add_item_commands(app, session);
+    add_batches_command(app, session);
     add_dead_commands(app, session);
     add_gate_commands(app, session);
     add_settings_commands(app, session);

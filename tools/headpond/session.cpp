@@ -87,6 +87,10 @@ void complain(std::string_view text) {
     std::cerr << "headpond: " << one_line(text) << '\n';
 }
 
+void complain_more(const std::string& what, std::int64_t last) {
+    complain("more " + what + " follow; go on with --after " + std::to_string(last));
+}
+
 std::string author() {
     std::array<char, 256> host{};
     if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';

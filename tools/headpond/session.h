@@ -7,6 +7,7 @@
 #include <headpond/options.h>
 #include <headpond/queue.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -53,10 +54,14 @@ CLI::Option* add_switch(CLI::App& command, const std::string& name, bool& target
 // One line on stderr. Control characters become '?', so that a message stays one line.
 void complain(std::string_view text);
 
+// Says on stderr that a list went no further than `last`, and how to go on.
+void complain_more(const std::string& what, std::int64_t last);
+
 // Who changes something by hand: user@host.
 [[nodiscard]] std::string author();
 
 // One group of commands each.
+void add_batches_command(CLI::App& app, Session& session);
 void add_dead_commands(CLI::App& app, Session& session);
 void add_enqueue_command(CLI::App& app, Session& session);
 void add_gate_commands(CLI::App& app, Session& session);

@@ -120,19 +120,8 @@ Exit cleanup(Session& session) {
 
 // --- migrate, backup, version --------------------------------------------------------------------
 
-// As headpond::migrate, with our log: the library's default one prints on stdout.
-std::vector<Migration> migrate_with(Options options) {
-    const auto before = migrations(options.path);
-    const Queue queue(std::move(options));
-    std::vector<Migration> applied;
-    for (const Migration& one : before) {
-        if (!one.applied) applied.push_back(one);
-    }
-    return applied;
-}
-
 Exit migrate_file(Session& session) {
-    const auto applied = migrate_with(session.options(Migrate::at_open));
+    const auto applied = migrate(session.options(Migrate::at_open));
     if (session.json) {
         Json all = Json::array();
         for (const Migration& one : applied) {

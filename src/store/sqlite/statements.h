@@ -115,6 +115,7 @@ namespace headpond::store::sqlite {
       "ORDER BY first_id LIMIT ?")                                                                 \
     X(all_batches,                                                                                 \
       "SELECT " HEADPOND_BATCH " FROM batches WHERE first_id > ? ORDER BY first_id LIMIT ?")       \
+    X(batches_by_id, "SELECT " HEADPOND_BATCH " FROM batches WHERE id > ? ORDER BY id LIMIT ?")    \
     X(add_attempt,                                                                                 \
       "INSERT INTO attempts (batch_id, attempt, owner, started_at, items) "                        \
       "VALUES (?, ?, ?, ?, ?)")                                                                    \
@@ -127,12 +128,15 @@ namespace headpond::store::sqlite {
       "ORDER BY id LIMIT ?)")                                                                      \
     X(bury, "INSERT OR REPLACE INTO dead_letters (" HEADPOND_DEAD                                  \
             ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                    \
-    X(dead_all, "SELECT " HEADPOND_DEAD                                                            \
-                " FROM dead_letters INDEXED BY dead_letters_died WHERE (?1 = '' OR reason = ?1) "  \
-                "ORDER BY died_at, item_id LIMIT ?2")                                              \
-    X(dead_of_key, "SELECT " HEADPOND_DEAD                                                         \
-                   " FROM dead_letters INDEXED BY dead_letters_key "                               \
-                   "WHERE key = ?1 AND (?2 = '' OR reason = ?2) ORDER BY item_id LIMIT ?3")        \
+    X(dead_all,                                                                                    \
+      "SELECT " HEADPOND_DEAD                                                                      \
+      " FROM dead_letters INDEXED BY dead_letters_died WHERE (died_at, item_id) > (?1, ?2) "       \
+      "AND (?3 = '' OR reason = ?3) ORDER BY died_at, item_id LIMIT ?4")                           \
+    X(dead_of_key,                                                                                 \
+      "SELECT " HEADPOND_DEAD                                                                      \
+      " FROM dead_letters INDEXED BY dead_letters_key WHERE key = ?1 AND item_id > ?2 "            \
+      "AND (?3 = '' OR reason = ?3) ORDER BY item_id LIMIT ?4")                                    \
+    X(died_at, "SELECT died_at FROM dead_letters WHERE item_id = ?")                               \
     X(count_dead,                                                                                  \
       "SELECT count(*) FROM dead_letters WHERE (?1 = '' OR key = ?1) "                             \
       "AND (?2 = '' OR reason = ?2)")                                                              \

@@ -289,6 +289,9 @@ std::vector<BatchRow> SqliteTransaction::waiting(std::int64_t after, std::int64_
 std::vector<BatchRow> SqliteTransaction::batches(std::int64_t after, std::int64_t limit) {
     return batch_rows(Sql::all_batches, after, limit);
 }
+std::vector<BatchRow> SqliteTransaction::batches_by_id(std::int64_t after, std::int64_t limit) {
+    return batch_rows(Sql::batches_by_id, after, limit);
+}
 
 // --- attempts, dead letters, outcomes ------------------------------------------------------------
 
@@ -320,9 +323,9 @@ std::vector<DeadRow> SqliteTransaction::dead(const DeadQuery& query) {
     std::vector<DeadRow> rows;
     Run run(sql_[query.key.empty() ? Sql::dead_all : Sql::dead_of_key]);
     if (query.key.empty()) {
-        run.bind(query.reason, query.limit);
+        run.bind(query.after.died_at, query.after.item_id, query.reason, query.limit);
     } else {
-        run.bind(query.key, query.reason, query.limit);
+        run.bind(query.key, query.after.item_id, query.reason, query.limit);
     }
     while (run.step()) {
         DeadRow row;
@@ -349,6 +352,13 @@ std::int64_t SqliteTransaction::count_dead(const DeadQuery& query) {
     Run run(sql_[Sql::count_dead]);
     run.bind(query.key, query.reason);
     run.step();
+    return run.integer(0);
+}
+
+std::optional<Millis> SqliteTransaction::died_at(std::int64_t item_id) {
+    Run run(sql_[Sql::died_at]);
+    run.bind(item_id);
+    if (!run.step()) return std::nullopt;
     return run.integer(0);
 }
 

@@ -47,6 +47,7 @@ class SqliteTransaction final : public Transaction {
     std::vector<BatchRow> held_by(std::int64_t owner, std::int64_t limit) override;
     std::vector<BatchRow> waiting(std::int64_t after, std::int64_t limit) override;
     std::vector<BatchRow> batches(std::int64_t after, std::int64_t limit) override;
+    std::vector<BatchRow> batches_by_id(std::int64_t after, std::int64_t limit) override;
 
     std::int64_t add_attempt(const AttemptRow& row) override;
     void finish_attempt(std::int64_t id, Millis finished_at, AttemptOutcome outcome,
@@ -55,6 +56,7 @@ class SqliteTransaction final : public Transaction {
     void bury(const DeadRow& row) override;
     std::vector<DeadRow> dead(const DeadQuery& query) override;
     std::int64_t count_dead(const DeadQuery& query) override;
+    std::optional<Millis> died_at(std::int64_t item_id) override;
     std::int64_t remove_dead(std::int64_t item_id) override;
     std::vector<std::int64_t> dead_before(Millis before, std::int64_t limit) override;
     void add_outcome(const OutcomeRow& row) override;
