@@ -1,0 +1,77 @@
+// Every verb of the library against one file, the same calls again for the same seed; each call and
+// its answer go into a history. Goes on after errors, as an ingestion process would.
+#pragma once
+
+#include "reliability/oracle.h"
+#include "support/fake_clock.h"
+
+#include <headpond/admin.h>
+#include <headpond/headpond.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace headpond::reliability {
+
+class Workload {
+  public:
+    struct Order {
+        std::filesystem::path path;
+        Durability durability = Durability::power_loss;
+        std::uint64_t seed = 1;
+        int rounds = 20;
+        // After each call that succeeded: whether a power cut must not undo it (rule 12). A call
+        // that only leases, extends, nacks, releases or splits may be undone.
+        std::function<void(bool durable)> after_call = {};
+    };
+    Workload(Order order, History& history);
+    Workload(const Workload&) = delete;
+    Workload& operator=(const Workload&) = delete;
+    ~Workload();
+
+    // Opens, runs, closes. Throws nothing that the library throws.
+    void run();
+    [[nodiscard]] std::int64_t errors() const { return errors_; }
+
+  private:
+    // Runs fn; what it throws is noted in `failure_`. False: it threw.
+    bool call(bool durable, const std::function<void()>& fn);
+    // How a change ended that `call` just failed to make.
+    [[nodiscard]] Told failed() const;
+    bool open();
+    bool ready();
+    void close();
+
+    void round();
+    void enqueue();
+    void enqueue_with_guest();
+    std::optional<Batch> lease();
+    void settle_somehow(Batch& batch);
+    void settle(Batch& batch, std::size_t acked, std::size_t rejected, Rest rest);
+    void fail_until_abandoned();
+    void read_outcomes();
+    void cancel();
+    void operate();
+    void set_a_limit();
+
+    [[nodiscard]] std::size_t pick(std::size_t below);
+    [[nodiscard]] std::string new_key(const char* prefix);
+
+    const Order order_;
+    History& history_;
+    std::mt19937_64 random_;
+    std::shared_ptr<test::FakeClock> clock_ = std::make_shared<test::FakeClock>();
+    std::shared_ptr<test::FakeRandom> tokens_;
+    std::optional<Queue> queue_;
+    std::vector<std::string> known_;  // keys that were stored
+    std::optional<ErrorCode> failure_;  // empty after a failure that is no headpond::Error
+    std::int64_t errors_ = 0;
+    int keys_ = 0;
+    bool lost_ = false;  // could not be opened again: the run ends
+};
+
+}  // namespace headpond::reliability
