@@ -28,8 +28,15 @@ std::string Workload::new_key(const char* prefix) {
 // --- calls ---------------------------------------------------------------------------------------
 
 bool Workload::call(bool durable, const std::function<void()>& fn) {
-    try {
+    return call([&] {
         fn();
+        return durable;
+    });
+}
+
+bool Workload::call(const std::function<bool()>& fn) {
+    try {
+        const bool durable = fn();
         if (order_.after_call) order_.after_call(durable);
         return true;
     } catch (const Error& error) {
@@ -86,6 +93,7 @@ void Workload::close() {
 }
 
 void Workload::run() {
+    ready();
     for (int i = 0; i < order_.rounds && ready(); ++i) round();
     close();
 }
@@ -212,8 +220,11 @@ void Workload::settle(Batch& batch, std::size_t acked, std::size_t rejected, Res
     history_.asked(Verb::ack, ack_keys);
     history_.asked(Verb::reject, reject_keys);
     Settled settled;
-    const bool durable = !ack_keys.empty() || !reject_keys.empty();
-    if (!call(durable, [&] { settled = batch.settle(settlement); })) {
+    const bool settled_it = call([&] {
+        settled = batch.settle(settlement);
+        return settled.acked + settled.rejected + settled.stale > 0 || settled.abandoned;
+    });
+    if (!settled_it) {
         history_.told(Verb::ack, ack_keys, failed());
         history_.told(Verb::reject, reject_keys, failed());
         return;
@@ -257,7 +268,7 @@ void Workload::fail_until_abandoned() {
             clock_->advance(Ms{61'000});  // lapses
             continue;
         }
-        call(false, [&] { (void)batch->nack("service said 503"); });
+        call([&] { return batch->nack("service said 503").abandoned; });
         clock_->advance(Ms{300'000});
     }
 }

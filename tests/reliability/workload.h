@@ -40,6 +40,8 @@ class Workload {
   private:
     // Runs fn; what it throws is noted in `failure_`. False: it threw.
     bool call(bool durable, const std::function<void()>& fn);
+    // The same, where only the answer tells whether a power cut may undo it.
+    bool call(const std::function<bool()>& durable);
     // How a change ended that `call` just failed to make.
     [[nodiscard]] Told failed() const;
     bool open();

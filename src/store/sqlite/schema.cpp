@@ -105,7 +105,9 @@ void found(SQLite::Database& database, const std::string& path) {
                     "SQLite did not take auto_vacuum=INCREMENTAL and page_size=4096; " +
                         std::string(allowed_files));
     }
-    if (query_text(database, "PRAGMA journal_mode=WAL") != "wal") {
+    // Run to its end: the row "wal" comes before the commit that writes it, which may still fail.
+    database.exec("PRAGMA journal_mode=WAL");
+    if (query_text(database, "PRAGMA journal_mode") != "wal") {
         throw Error(ErrorCode::unsupported, "create", path,
                     "SQLite refused WAL mode; allowed: a local file system with shared memory");
     }
@@ -235,20 +237,45 @@ struct Object {
     std::string type, table, sql;
     bool operator==(const Object&) const = default;
 };
-using Objects = std::map<std::string, Object>;
+// A trigger may have the name of a table.
+struct Name {
+    bool trigger;
+    std::string text;
+    auto operator<=>(const Name&) const = default;
+};
+using Objects = std::map<Name, Object>;
+
+// SQLite keeps a trigger's table as it was typed, and compares names and types without regard to
+// case.
+std::string lowered(std::string name) {
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return name;
+}
 
 Objects objects_of(SQLite::Database& database) {
     Objects objects;
     SQLite::Statement rows(database, "SELECT name, type, tbl_name, sql FROM sqlite_schema");
     while (rows.executeStep()) {
-        objects[rows.getColumn(0).getString()] = {rows.getColumn(1).getString(),
-                                                  rows.getColumn(2).getString(),
-                                                  rows.getColumn(3).getString()};
+        Object object{lowered(rows.getColumn(1).getString()), rows.getColumn(2).getString(),
+                      rows.getColumn(3).getString()};
+        const Name name{object.type == "trigger", rows.getColumn(0).getString()};
+        objects[name] = std::move(object);
     }
     return objects;
 }
 
-constexpr std::string_view key_index = "items_key";
+const Name key_index{false, "items_key"};
+
+// What the migrations up to this version make.
+Objects objects_at(int version) {
+    SQLite::Database memory(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    for (const EmbeddedSql& migration : embedded_migrations()) {
+        if (migration.version <= version) memory.exec(std::string(migration.sql));
+    }
+    return objects_of(memory);
+}
 
 const Objects& expected_objects() {
     static const Objects objects = [] {
@@ -263,30 +290,40 @@ const Objects& expected_objects() {
     return objects;
 }
 
-// SQLite keeps a trigger's table as it was typed, and compares names without regard to case.
-std::string lowered(std::string name) {
-    for (char& c : name) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return name;
-}
-
 bool internal(const std::string& name) {
     return name.starts_with("sqlite_");
 }
 
 void compare_extra(const std::string& name, const Object& object, const Objects& ours,
                    std::vector<SchemaFinding>& findings) {
-    const auto table = ours.find(lowered(object.table));
-    const bool on_ours = table != ours.end() && table->second.table == table->first;
-    if (!on_ours || internal(name)) return;
-    if (object.type == "index") {
+    const auto table = ours.find({false, lowered(object.table)});
+    const bool on_ours = table != ours.end() && table->second.table == table->first.text;
+    if (!on_ours) return;
+    if (object.type == "index" && !internal(name)) {
         findings.push_back({"extra index " + name + " on " + object.table +
                                 ": it slows every write; DROP INDEX removes it",
                             true});
     } else if (object.type == "trigger") {
         findings.push_back({"trigger " + name + " on " + object.table +
                             " is not ours and would run inside the queue; drop it"});
+    }
+}
+
+// A trigger, or a view in a table's place: a newer release that needs one lets no older one write,
+// so here it is somebody else's, and would run inside the queue.
+bool runs_inside(const Object& ours, const Object& found) {
+    return ours.type == "trigger" || ours.type != found.type;
+}
+
+// Migrations write: a trigger that is not of the file's own version must not run in them.
+void refuse_planted_triggers(SQLite::Database& database, const std::string& path) {
+    const Objects known = objects_at(schema_version(database));
+    for (const auto& [name, object] : objects_of(database)) {
+        const auto it = known.find(name);
+        if (object.type != "trigger" || (it != known.end() && it->second == object)) continue;
+        std::vector<SchemaFinding> findings;
+        compare_extra(name.text, object, expected_objects(), findings);
+        for (const SchemaFinding& finding : findings) throw schema_is_not_ours(path, finding.text);
     }
 }
 
@@ -313,18 +350,20 @@ std::vector<SchemaFinding> compare_schema(SQLite::Database& database) {
     const Objects found_objects = objects_of(database);
     const bool newer = schema_version(database) > newest_schema();
     const bool newer_views =
-        newer || (found_objects.contains("migrations") && views_are_newer(database));
+        newer || (found_objects.contains({false, "migrations"}) && views_are_newer(database));
     for (const auto& [name, object] : ours) {
         if (object.type == "view" && newer_views) continue;
         const auto it = found_objects.find(name);
         if (it == found_objects.end()) {
-            if (name != key_index) findings.push_back({object.type + " " + name + " is missing"});
-        } else if (it->second != object && !newer) {
-            findings.push_back({object.type + " " + name + " was altered"});
+            if (name != key_index)
+                findings.push_back({object.type + " " + name.text + " is missing"});
+        } else if (it->second != object && (!newer || runs_inside(object, it->second))) {
+            findings.push_back({object.type + " " + name.text + " was altered"});
         }
     }
     for (const auto& [name, object] : found_objects) {
-        if (!ours.contains(name) && !newer) compare_extra(name, object, ours, findings);
+        if (ours.contains(name) || (newer && object.type != "trigger")) continue;
+        compare_extra(name.text, object, ours, findings);
     }
     return findings;
 }
@@ -353,7 +392,10 @@ namespace {
 // beside our file would show another database.
 bool unfinished(SQLite::Database& database, const std::string& path) {
     if (query_integer(database, "PRAGMA application_id") == application_id) {
-        return schema_version(database) == 0;
+        if (schema_version(database) != 0) return false;
+        if (query_integer(database, "SELECT count(*) FROM sqlite_schema") == 0) return true;
+        throw schema_is_not_ours(path, "version 0 has no tables, and there is " +
+                                           query_text(database, "SELECT name FROM sqlite_schema"));
     }
     if (query_integer(database, "PRAGMA page_count") == 0) return true;
     throw not_a_queue(path, "the file and its -wal do not belong together");
@@ -377,6 +419,7 @@ std::vector<int> prepare_existing(const PrepareOrder& order) {
                             std::to_string(newest_schema()) +
                             "; allowed: run `headpond migrate` first");
         }
+        refuse_planted_triggers(*database, order.path);
     }
     if (finish && order.migrate == Migrate::require_newest) {
         // Finishing it would show an empty queue where a copy lost its log.

@@ -1,0 +1,101 @@
+#include "reliability/trial.h"
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace headpond::reliability {
+
+namespace {
+
+void empty(const std::filesystem::path& folder) {
+    std::filesystem::create_directories(folder);
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        std::filesystem::remove_all(entry);
+    }
+}
+
+void make_ready(const Trial& trial) {
+    if (trial.image.empty()) {
+        empty(trial.folder);
+    } else {
+        copy_image(trial.image, trial.folder);
+    }
+}
+
+void run_workload(const Trial& trial, History& history) {
+    Workload({.path = trial.database(),
+              .durability = trial.durability,
+              .seed = trial.seed,
+              .rounds = trial.rounds},
+             history)
+        .run();
+}
+
+}  // namespace
+
+void copy_image(const std::filesystem::path& from, const std::filesystem::path& to) {
+    empty(to);
+    for (const char* name : {"queue.db", "queue.db-wal"}) {
+        if (std::filesystem::exists(from / name)) {
+            std::filesystem::copy_file(from / name, to / name);
+        }
+    }
+}
+
+std::string run_here(const Trial& trial) {
+    make_ready(trial);
+    History history;
+    run_workload(trial, history);
+    return history.text();
+}
+
+int run_in_child(const Trial& trial, const std::function<void()>& arm) {
+    make_ready(trial);
+    return run_child([&] {
+        History history(trial.history());
+        arm();
+        run_workload(trial, history);
+    });
+}
+
+int run_child(const std::function<void()>& fn) {
+    const pid_t child = fork();
+    if (child < 0) throw std::runtime_error("fork failed");
+    if (child == 0) {
+        fn();
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+Aftermath judge_trial(const Trial& trial, const std::string& history) {
+    Aftermath aftermath;
+    // The invariants first: a file whose creation was cut short is finished by opening it.
+    aftermath.violations = broken_invariants(trial.database());
+    Oracle oracle;
+    oracle.add(history);
+    try {
+        const auto verdict = oracle.judge(trial.database());
+        aftermath.recovered = verdict.recovered;
+        aftermath.violations.insert(aftermath.violations.end(), verdict.violations.begin(),
+                                    verdict.violations.end());
+    } catch (const std::exception& error) {
+        aftermath.violations.push_back(std::string("judging: ") + error.what());
+    }
+    return aftermath;
+}
+
+std::string read_text(const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+}  // namespace headpond::reliability
