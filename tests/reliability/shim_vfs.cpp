@@ -97,7 +97,12 @@ int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
     if ((flags & SQLITE_SHM_LOCK) != 0) {
         if (const int code = strike(SQLITE_IOERR_SHMLOCK)) return code;
     }
-    return real(file)->pMethods->xShmLock(real(file), offset, count, flags);
+    const int code = real(file)->pMethods->xShmLock(real(file), offset, count, flags);
+    constexpr int write_lock = 0;  // WAL_WRITE_LOCK of SQLite's wal.c
+    if (code == SQLITE_OK && offset == write_lock && (flags & SQLITE_SHM_EXCLUSIVE) != 0) {
+        ShimVfs::instance().write_lock((flags & SQLITE_SHM_LOCK) != 0);
+    }
+    return code;
 }
 void shm_barrier(sqlite3_file* file) {
     real(file)->pMethods->xShmBarrier(real(file));

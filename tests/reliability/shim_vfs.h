@@ -33,6 +33,11 @@ class ShimVfs {
 
     // Each change goes to `sink` after it was made; nullptr ends it.
     void record(std::function<void(const DiskEvent&)> sink);
+    // Told when this process takes the write lock of a log, and when it gives it back.
+    void watch_write_lock(std::function<void(bool held)> watcher) { watcher_ = std::move(watcher); }
+    void write_lock(bool held) {
+        if (watcher_) watcher_(held);
+    }
     // Starts counting anew; the fault strikes at its number.
     void arm(const Fault& fault);
     // Ends faults and counts on.
@@ -51,6 +56,7 @@ class ShimVfs {
   private:
     ShimVfs();
     std::function<void(const DiskEvent&)> sink_;
+    std::function<void(bool)> watcher_;
     Fault fault_;
     bool armed_ = false;
     bool struck_ = false;

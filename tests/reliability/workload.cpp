@@ -22,7 +22,11 @@ std::size_t Workload::pick(std::size_t below) {
 }
 
 std::string Workload::new_key(const char* prefix) {
-    return prefix + std::to_string(++keys_);
+    return prefix + order_.name + std::to_string(++keys_);
+}
+
+void Workload::advance(Ms by) {
+    if (!order_.live) clock_->advance(by);
 }
 
 // --- calls ---------------------------------------------------------------------------------------
@@ -42,6 +46,7 @@ bool Workload::call(const std::function<bool()>& fn) {
     } catch (const Error& error) {
         failure_ = error.code();
         errors_ += 1;
+        if (order_.on_error) order_.on_error(error);
     } catch (const std::bad_alloc&) {
         failure_.reset();
         errors_ += 1;
@@ -61,8 +66,12 @@ bool Workload::open() {
     Options options;
     options.path = order_.path;
     options.durability = order_.durability;
-    options.clock = clock_;
-    options.random = tokens_;
+    if (order_.live) {
+        options.backoff_base = Ms{0};
+    } else {
+        options.clock = clock_;
+        options.random = tokens_;
+    }
     options.log = [](LogLevel, std::string_view) {};
     options.items_max = 40;
     options.payload_bytes_max = 64 * 1024;
@@ -103,13 +112,17 @@ void Workload::round() {
     for (std::size_t i = 0; i < enqueues && ready(); ++i) enqueue();
     if (ready() && pick(3) == 0) enqueue_with_guest();
     if (ready()) {
-        if (auto batch = lease()) settle_somehow(*batch);
+        if (auto batch = lease()) {
+            if (order_.live && ready()) enqueue();  // a holder does other things meanwhile
+            if (ready()) settle_somehow(*batch);
+        }
+        if (order_.holding) order_.holding(false);
     }
     if (ready() && pick(4) == 0) fail_until_abandoned();
     if (ready() && pick(3) == 0) cancel();
     if (ready() && pick(2) == 0) read_outcomes();
     if (ready()) operate();
-    clock_->advance(Ms{static_cast<std::int64_t>(pick(400'000))});
+    advance(Ms{static_cast<std::int64_t>(pick(400'000))});
 }
 
 // --- entering ------------------------------------------------------------------------------------
@@ -195,6 +208,7 @@ std::optional<Batch> Workload::lease() {
     if (pick(3) == 0) request.items_max = 1 + static_cast<std::int64_t>(pick(4));
     call(false, [&] { batch = queue_->lease(request); });
     if (!batch) return batch;
+    if (order_.holding) order_.holding(true);
     std::vector<std::string> keys;
     for (const auto& item : batch->items()) keys.push_back(item.key);
     history_.delivered(keys, asked_at);
@@ -265,12 +279,13 @@ void Workload::fail_until_abandoned() {
         auto batch = lease();
         if (!batch) return;
         if (i == 1) {
-            clock_->advance(Ms{61'000});  // lapses
+            advance(Ms{61'000});  // lapses
             continue;
         }
         call([&] { return batch->nack("service said 503").abandoned; });
-        clock_->advance(Ms{300'000});
+        advance(Ms{300'000});
     }
+    if (order_.holding) order_.holding(false);
 }
 
 void Workload::cancel() {
@@ -314,7 +329,7 @@ void Workload::set_a_limit() {
 void Workload::operate() {
     switch (pick(10)) {
         case 0:
-            clock_->advance(Ms{3'700'000});  // what is ready or waiting is over its age
+            advance(Ms{3'700'000});  // what is ready or waiting is over its age
             call(true, [&] { (void)queue_->cleanup(); });
             break;
         case 1:
@@ -327,7 +342,7 @@ void Workload::operate() {
             set_a_limit();
             break;
         case 4:
-            call(true, [&] { Admin(*queue_).pause(Ms{1000}, "quota", "workload"); });
+            call(true, [&] { Admin(*queue_).pause(Ms{20}, "quota", "workload"); });
             if (ready()) call(true, [&] { Admin(*queue_).resume("workload"); });
             break;
         case 5:

@@ -27,6 +27,12 @@ class Workload {
         // After each call that succeeded: whether a power cut must not undo it (rule 12). A call
         // that only leases, extends, nacks, releases or splits may be undone.
         std::function<void(bool durable)> after_call = {};
+        std::function<void(const Error&)> on_error = {};
+        std::string name = {};  // begins each key, so that several processes can share a file
+        // With other processes on the file: real time, and retries at once.
+        bool live = false;
+        // Told when a batch is taken and when it is done with.
+        std::function<void(bool)> holding = {};
     };
     Workload(Order order, History& history);
     Workload(const Workload&) = delete;
@@ -62,6 +68,7 @@ class Workload {
 
     [[nodiscard]] std::size_t pick(std::size_t below);
     [[nodiscard]] std::string new_key(const char* prefix);
+    void advance(Ms by);
 
     const Order order_;
     History& history_;
