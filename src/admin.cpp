@@ -212,15 +212,15 @@ Redriven Admin::redrive(const DeadFilter& filter) {
         const auto part = core_->operate({.operation = "redrive"}, [&](engine::Context& context) {
             return engine::redrive(context, query);
         });
-        const bool met_more = part.duplicates > total.duplicates;
+        const std::int64_t met = part.redriven + part.duplicates + part.remaining;
         total.redriven += part.redriven;
         total.duplicates = part.duplicates;
         left -= part.redriven;
         if (part.remaining > 0) {
-            total.remaining = count_dead(filter) - part.duplicates;
+            total.remaining = std::min(count_dead(filter), left) - part.duplicates;
             break;
         }
-        if (part.redriven == 0 && !met_more) break;
+        if (met < query.limit || left == part.duplicates) break;  // no others match
     }
     return total;
 }

@@ -10,8 +10,14 @@ std::string line(std::string_view operation, std::string_view path, std::string_
     if (!path.empty()) text += (text.empty() ? "" : " ") + std::string(path);
     if (!text.empty()) text += ": ";
     text += message;
+    // One line, and nothing that a terminal would obey.
     for (char& c : text) {
-        if (c == '\n' || c == '\r') c = ' ';
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '\n' || c == '\r' || c == '\t') {
+            c = ' ';
+        } else if (byte < 0x20 || byte == 0x7f) {
+            c = '?';
+        }
     }
     return text;
 }

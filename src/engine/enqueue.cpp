@@ -84,8 +84,8 @@ class Admitting {
         const auto& settings = context_.settings;
         Fill fill = fill_of(context_.totals);
         // A duplicate is told before the bounds are looked at: it needs no room.
-        const bool room =
-            fill.items < settings.items_max && bytes <= settings.bytes_max - fill.bytes;
+        const bool room = fill.items < settings.items_max && bytes <= settings.payload_bytes_max &&
+                          bytes <= settings.bytes_max - fill.bytes;
         if (!room && unique() && context_.tx.find(item.key)) return Enqueued::duplicate;
         switch (admit(fill, bytes, settings, may_evict_)) {
             case Admission::too_large:

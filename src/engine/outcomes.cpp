@@ -68,6 +68,12 @@ RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
         // Never evicts, whatever the policy: old items do not push out new ones.
         if (admit(fill_of(context.totals), item.bytes, context.settings, false) !=
             Admission::store) {
+            // As at enqueue, a duplicate is told before the bounds: it needs no room.
+            if (static_cast<Keys>(context.settings.keys) == Keys::unique &&
+                context.tx.find(item.key)) {
+                answer.duplicates += 1;
+                continue;
+            }
             answer.remaining = static_cast<std::int64_t>(dead.size() - i);
             break;
         }
@@ -106,7 +112,9 @@ void close_gate(Context& context, std::optional<store::Millis> duration, std::st
     GateRow gate = context.tx.gate();
     gate.state = GateRow::State::closed;
     gate.until.reset();
-    if (duration) gate.until = context.now + std::min(*duration, store::no_limit - context.now);
+    if (duration)
+        gate.until = context.now +
+                     std::min(*duration, store::no_limit - std::max<store::Millis>(context.now, 0));
     gate.reason = clean(reason, 200);
     gate.changed_by = clean(by, 100);
     gate.changed_at = context.now;

@@ -63,12 +63,15 @@ Recovered recover(Context& context, std::int64_t limit) {
     for (const auto& owner : context.tx.owners()) {
         if (owner.id == context.host.owner_id()) continue;
         if (context.host.life_of(owner) != Host::Life::dead) continue;
-        auto held = context.tx.held_by(owner.id, limit);
+        // With more lapsed ones to come, none of them is taken for a dead owner's.
+        const std::int64_t left = limit - recovered.batches;
+        if (left <= 0) return recovered;
+        auto held = context.tx.held_by(owner.id, left);
         for (BatchRow& batch : held) {
             recovered.abandoned += take_back_dead(context, std::move(batch)) ? 1 : 0;
             recovered.batches += 1;
         }
-        if (static_cast<std::int64_t>(held.size()) < limit) {
+        if (static_cast<std::int64_t>(held.size()) < left) {
             context.tx.remove_owner(owner.id);
             context.dirty = true;
         }

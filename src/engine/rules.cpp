@@ -1,6 +1,7 @@
 #include "engine/rules.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace headpond::engine {
 
@@ -67,7 +68,9 @@ bool stale(const store::ItemRow& item, const Settings& limits, Millis now) noexc
 std::optional<Millis> stale_at(const std::optional<Millis>& published_at,
                                const Settings& limits) noexcept {
     if (!limits.stale_from_published() || !published_at) return std::nullopt;
-    return *published_at + limits.pending_max;
+    // The caller's time may be any.
+    constexpr Millis last = std::numeric_limits<Millis>::max();
+    return std::min(*published_at, last - limits.pending_max) + limits.pending_max;
 }
 
 GateRow gate_at(GateRow gate, Millis now) noexcept {

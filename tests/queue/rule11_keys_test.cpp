@@ -124,6 +124,16 @@ TEST_F(Rule11Keys, CancelRemovesAReadyOrWaitingItemAndNoOther) {
     expect_sound(queue);
 }
 
+TEST_F(Rule11Keys, ADuplicateIsToldBeforeItsPayloadIsWeighed) {
+    Options options = QueueTest::options();
+    options.payload_bytes_max = 20;
+    Queue queue(options);
+    put(queue, {"a"});
+    const std::string large(21, 'p');
+    EXPECT_EQ(queue.enqueue({.key = "a", .payload = large}), Enqueued::duplicate);
+    EXPECT_EQ(queue.enqueue({.key = "b", .payload = large}), Enqueued::too_large);
+}
+
 TEST_F(Rule11Keys, RedriveMakesANewItemOfADeadLetter) {
     Queue queue(dying());
     kill(queue, {"a"});
@@ -177,6 +187,31 @@ TEST_F(Rule11Keys, RedriveNeverEvictsAndSaysHowManyRemain) {
     EXPECT_EQ(resident(queue), (Names{"new 1", "new 2", "new 3", "a", "b"}));
     EXPECT_EQ(counter(queue, "evicted"), 0);
     EXPECT_EQ(Admin(queue).count_dead({}), 3);
+    expect_sound(queue);
+}
+
+TEST_F(Rule11Keys, RedriveCountsAResidentKeyAsADuplicateWhereThereIsNoRoom) {
+    Options options = dying();
+    options.items_max = 3;
+    Queue queue(options);
+    kill(queue, {"a", "b"});
+    put(queue, {"new", "a"});
+    const Redriven answer = Admin(queue).redrive({.limit = 3});  // "b" takes the last room
+    EXPECT_EQ(answer.redriven, 1);
+    EXPECT_EQ(answer.duplicates, 1);
+    EXPECT_EQ(answer.remaining, 0);
+    expect_sound(queue);
+}
+
+TEST_F(Rule11Keys, RedriveCountsWhatRemainsOfThoseItWasAskedFor) {
+    Options options = dying();
+    options.items_max = 4;
+    Queue queue(options);
+    kill(queue, {"a", "b", "c", "d"});
+    put(queue, {"new 1", "new 2", "new 3"});
+    const Redriven answer = Admin(queue).redrive({.limit = 2});
+    EXPECT_EQ(answer.redriven, 1);
+    EXPECT_EQ(answer.remaining, 1);
     expect_sound(queue);
 }
 

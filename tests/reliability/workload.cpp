@@ -38,9 +38,33 @@ bool Workload::call(bool durable, const std::function<void()>& fn) {
     });
 }
 
+namespace {
+
+// Tells of a call's begin and end.
+class Inside {
+  public:
+    explicit Inside(const std::function<void(bool)>& tell) : tell_(tell) {
+        if (tell_) tell_(true);
+    }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    ~Inside() {
+        if (tell_) tell_(false);
+    }
+
+  private:
+    const std::function<void(bool)>& tell_;
+};
+
+}  // namespace
+
 bool Workload::call(const std::function<bool()>& fn) {
     try {
-        const bool durable = fn();
+        bool durable = false;
+        {
+            const Inside inside(order_.inside);
+            durable = fn();
+        }
         if (order_.after_call) order_.after_call(durable);
         return true;
     } catch (const Error& error) {
@@ -96,9 +120,7 @@ bool Workload::ready() {
 }
 
 void Workload::close() {
-    if (!queue_) return;
-    queue_.reset();
-    if (order_.after_call) order_.after_call(false);
+    if (queue_) call(false, [&] { queue_.reset(); });
 }
 
 void Workload::run() {
@@ -115,6 +137,7 @@ void Workload::round() {
         if (auto batch = lease()) {
             if (order_.live && ready()) enqueue();  // a holder does other things meanwhile
             if (ready()) settle_somehow(*batch);
+            call(false, [&] { batch.reset(); });  // what is unsettled is nacked
         }
         if (order_.holding) order_.holding(false);
     }

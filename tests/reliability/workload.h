@@ -31,6 +31,8 @@ class Workload {
         std::string name = {};  // begins each key, so that several processes can share a file
         // With other processes on the file: real time, and retries at once.
         bool live = false;
+        // Told when a call of the library begins and ends.
+        std::function<void(bool)> inside = {};
         // Told when a batch is taken and when it is done with.
         std::function<void(bool)> holding = {};
     };

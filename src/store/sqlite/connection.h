@@ -3,6 +3,7 @@
 
 #include <headpond/error.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -73,7 +74,14 @@ class Run {
     // Runs a statement without rows; answers the number of rows changed.
     std::int64_t change() { return statement_.exec(); }
 
+    // A hand edit may have left any number: one so far off that sums and differences of a few would
+    // overflow becomes one that is beyond every time, size and id all the same.
     [[nodiscard]] std::int64_t integer(int column) const {
+        constexpr std::int64_t far = std::int64_t{1} << 56;
+        return std::clamp(exact(column), -far, far);
+    }
+    // For what is compared only.
+    [[nodiscard]] std::int64_t exact(int column) const {
         return statement_.getColumn(column).getInt64();
     }
     [[nodiscard]] std::string text(int column) const {

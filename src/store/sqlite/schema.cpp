@@ -317,6 +317,7 @@ bool runs_inside(const Object& ours, const Object& found) {
 
 // Migrations write: a trigger that is not of the file's own version must not run in them.
 void refuse_planted_triggers(SQLite::Database& database, const std::string& path) {
+    const SQLite::Transaction snapshot(database);
     const Objects known = objects_at(schema_version(database));
     for (const auto& [name, object] : objects_of(database)) {
         const auto it = known.find(name);
@@ -392,6 +393,8 @@ namespace {
 // beside our file would show another database.
 bool unfinished(SQLite::Database& database, const std::string& path) {
     if (query_integer(database, "PRAGMA application_id") == application_id) {
+        // In one snapshot: another process may be creating it at this moment.
+        const SQLite::Transaction snapshot(database);
         if (schema_version(database) != 0) return false;
         if (query_integer(database, "SELECT count(*) FROM sqlite_schema") == 0) return true;
         throw schema_is_not_ours(path, "version 0 has no tables, and there is " +

@@ -69,6 +69,7 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
+        (void)(*writer_statements_)[Sql::rollback];  // rollback() may not throw, so not prepare
         transaction_ =
             std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
         guard_ = open_connection(order_.path, Access::read_write, 0);
@@ -87,6 +88,7 @@ void SqliteStore::refuse_if_unknown(std::string_view operation) const {
 
 void SqliteStore::begin(std::string_view operation, bool synced) {
     refuse_if_unknown(operation);
+    rollback();  // of an earlier transaction, whose own rollback ran out of memory
     // SQLite refuses to change it inside a transaction.
     if (order_.power_loss && synced != synchronous_full_) {
         Run((*writer_statements_)[synced ? Sql::sync_full : Sql::sync_normal]).step();
@@ -120,7 +122,7 @@ void SqliteStore::commit(std::string_view operation) {
 
 void SqliteStore::rollback() noexcept {
     if (sqlite3_get_autocommit(writer_->getHandle()) != 0) return;
-    // A rollback that fails leaves nothing to do here: the next BEGIN reports it.
+    // A rollback that fails leaves nothing to do here: the next begin() tries again.
     (*writer_statements_)[Sql::rollback].tryExecuteStep();
     (*writer_statements_)[Sql::rollback].tryReset();
 }

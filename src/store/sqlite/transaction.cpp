@@ -455,7 +455,7 @@ std::vector<OwnerRow> SqliteTransaction::owners() {
         rows.push_back({.id = run.integer(0),
                         .label = run.text(1),
                         .opened_at = run.integer(2),
-                        .lock_inode = run.integer(3)});
+                        .lock_inode = run.exact(3)});
     }
     return rows;
 }

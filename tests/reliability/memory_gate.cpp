@@ -1,0 +1,127 @@
+// Every allocation of SQLite's and of ours fails once, and from then on: an error or a bad_alloc is
+// the answer, and what was acknowledged before is there.
+#include "reliability/allocations.h"
+#include "reliability/gate.h"
+#include "reliability/trial.h"
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <new>
+#include <stdexcept>
+
+#include <sys/mman.h>
+
+namespace headpond::reliability {
+
+namespace {
+
+constexpr std::size_t violations_max = 20;
+
+// Seen by the parent after its child has died.
+class SharedCounter {
+  public:
+    SharedCounter() {
+        void* memory = mmap(nullptr, sizeof(std::atomic<std::size_t>), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
+        value_ = new (memory) std::atomic<std::size_t>(0);
+    }
+    SharedCounter(const SharedCounter&) = delete;
+    SharedCounter& operator=(const SharedCounter&) = delete;
+    ~SharedCounter() { munmap(value_, sizeof *value_); }
+    std::atomic<std::size_t>& value() { return *value_; }
+
+  private:
+    std::atomic<std::size_t>* value_ = nullptr;
+};
+
+struct Point {
+    Allocator allocator = Allocator::sqlite;
+    std::int64_t at = 0;
+    bool from_then_on = false;
+
+    [[nodiscard]] std::string text() const {
+        return std::string(allocator == Allocator::sqlite ? "SQLite's" : "operator new's") +
+               " allocation " + std::to_string(at) + (from_then_on ? " and from then on" : "");
+    }
+};
+
+// How many there are in a run without a fault.
+std::int64_t count(const Trial& trial, Allocator allocator) {
+    fail_allocation(allocator, -1, false);
+    (void)run_here(trial);
+    return stop_failing();
+}
+
+std::vector<Point> points_of(const Trial& trial, std::int64_t percent) {
+    std::vector<Point> points;
+    const std::int64_t stride = std::max<std::int64_t>(1, 100 / percent);
+    for (const Allocator allocator : {Allocator::sqlite, Allocator::cxx}) {
+        const std::int64_t allocations = count(trial, allocator);
+        for (const bool from_then_on : {false, true}) {
+            for (std::int64_t at = 1; at <= allocations; at += stride)
+                points.push_back({allocator, at, from_then_on});
+        }
+    }
+    return points;
+}
+
+// Strikes one point after the other in a child, telling in `next` how far it came; the violations
+// go to a file.
+void strike(const Trial& trial, const std::vector<Point>& points, std::atomic<std::size_t>& next,
+            const std::filesystem::path& findings) {
+    std::ofstream out(findings, std::ios::app);
+    for (; next < points.size(); ++next) {
+        const Point& point = points[next];
+        fail_allocation(point.allocator, point.at, point.from_then_on);
+        const std::string history = run_here(trial);
+        stop_failing();
+        for (const auto& line : judge_trial(trial, history).violations) {
+            out << point.text() << ": " << line << std::endl;
+        }
+    }
+}
+
+// Where a child dies, the next goes on behind it.
+GateReport memory(const GateRun& run) {
+    GateReport report;
+    count_sqlite_allocations();
+    const Trial created{.folder = run.memory / "image", .seed = run.seed, .rounds = 0};
+    (void)run_here(created);
+    const Trial trial{.folder = run.memory / "trial",
+                      .image = created.folder,
+                      .durability = Durability::process_crash,
+                      .seed = run.seed,
+                      .rounds = 1,
+                      .inside = count_allocations};
+    const auto points = points_of(trial, run.amount);
+    SharedCounter next;
+    const auto findings = run.memory / "findings";
+    while (next.value() < points.size() && report.violations.size() < violations_max) {
+        const int signal =
+            run_child([&] { strike(trial, points, next.value(), findings); });
+        if (signal == 0) continue;
+        report.violation(points[next.value()].text() + ": the process died of signal " +
+                         std::to_string(signal));
+        next.value() += 1;
+    }
+    std::ifstream in(findings);
+    for (std::string line; std::getline(in, line);) report.violation(line);
+    report.reached = std::to_string(next.value().load()) + " points, " +
+                     (run.amount >= 100 ? "every allocation" : "a sample") + " of the workload, " +
+                     std::to_string(report.violations.size()) + " violations";
+    report.enough = run.amount >= 100 && next.value() >= points.size();
+    return report;
+}
+
+const Registered registered{{.name = "memory",
+                             .promised = "every allocation of SQLite's and of operator new, once "
+                                         "and from then on",
+                             .amount = 100,
+                             .unit = "percent",
+                             .run = memory}};
+
+}  // namespace
+
+}  // namespace headpond::reliability
