@@ -124,9 +124,8 @@ void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn
         } catch (const engine::NeedsSync&) {
             mode.synced = true;
         } catch (const Error& error) {
-            const bool shrink =
-                error.code() == ErrorCode::disk_full && call.drains && mode.rows_max != 1;
-            if (!shrink) throw;
+            // The store has begun its log anew, if it could: once more, in small steps.
+            if (error.code() != ErrorCode::disk_full || mode.rows_max == 1) throw;
             mode.rows_max = 1;
         }
     }
@@ -200,13 +199,19 @@ void Core::drop_unsettled(const std::string& token) noexcept {
             after_commit(effects);
             return;
         }
-    } catch (...) {
+    } catch (const std::exception& error) {
         // Whatever was in the way now may be gone at the next write; failing that the lapse does
         // it.
-        log(LogLevel::warning, "A dropped batch could not be nacked yet: " + token);
+        log_in_passing("A dropped batch could not be nacked yet: ", error.what());
+    } catch (const store::WholeRollback&) {
+        log_in_passing("A dropped batch could not be nacked yet: ", "SQLite rolled it back");
     }
-    const std::lock_guard lock(mutex_);
-    dropped_.push_back(token);
+    try {
+        const std::lock_guard lock(mutex_);
+        dropped_.push_back(token);
+    } catch (const std::bad_alloc&) {
+        log_in_passing("A dropped batch waits for its lease to lapse: ", token);
+    }
 }
 
 void Core::nack_dropped() {
@@ -305,6 +310,14 @@ void Core::log(LogLevel level, std::string_view text) const {
         case LogLevel::error:
             spdlog::error(line);
             break;
+    }
+}
+
+void Core::log_in_passing(std::string_view what, std::string_view why) const noexcept {
+    try {
+        log(LogLevel::warning, std::string(what) + std::string(why));
+    } catch (const std::exception&) {
+        return;  // there is no memory to say it with, and nobody here to tell
     }
 }
 

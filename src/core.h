@@ -83,6 +83,8 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     // A batch dropped unsettled: nacked now if nothing is in the way, else with the next write.
     void drop_unsettled(const std::string& token) noexcept;
     void log(LogLevel level, std::string_view text) const;
+    // Where nothing may throw: without memory for it the line is lost.
+    void log_in_passing(std::string_view what, std::string_view why) const noexcept;
     // The line "Buffer health: ...".
     void log_health();
     [[nodiscard]] Options options_in_force();

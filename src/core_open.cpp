@@ -161,11 +161,9 @@ void Core::leave() noexcept {
                 if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
             },
             soon);
-    } catch (const Error& error) {
-        // The kernel frees the lock: others find the owner dead and take back what it held.
-        log(LogLevel::warning, std::string("Closing: ") + error.what());
     } catch (const std::exception& error) {
-        log(LogLevel::warning, std::string("Closing: ") + error.what());
+        // The kernel frees the lock: others find the owner dead and take back what it held.
+        log_in_passing("Closing: ", error.what());
     }
 }
 

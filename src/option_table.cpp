@@ -131,7 +131,8 @@ std::vector<std::string_view> split_words(std::string_view words) {
 // Seconds with up to three decimals, without trailing zeros.
 std::string seconds_text(std::int64_t milliseconds) {
     std::string text = std::to_string(milliseconds / second);
-    const std::int64_t rest = milliseconds % second;
+    const std::int64_t rest = std::abs(milliseconds % second);
+    if (milliseconds < 0 && milliseconds > -second) text = "-" + text;
     if (rest == 0) return text;
     std::string decimals = std::to_string(rest + second).substr(1);
     while (decimals.back() == '0') decimals.pop_back();

@@ -111,6 +111,30 @@ bool create_private(const std::string& path) {
     return true;
 }
 
+FilesInPlace::FilesInPlace(const std::string& database) {
+    constexpr std::array<std::string_view, 3> ends{"", "-wal", "-shm"};
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+        Place& place = places_[i];
+        place.path = database + std::string(ends[i]);
+        struct stat facts {};
+        if (stat(place.path.c_str(), &facts) != 0) {
+            throw os_error(place.path, "cannot look at the file");
+        }
+        place.device = facts.st_dev;
+        place.inode = facts.st_ino;
+    }
+}
+
+const std::string* FilesInPlace::displaced() const noexcept {
+    for (const Place& place : places_) {
+        struct stat facts {};
+        const bool same = stat(place.path.c_str(), &facts) == 0 && facts.st_dev == place.device &&
+                          facts.st_ino == place.inode;
+        if (!same) return &place.path;
+    }
+    return nullptr;
+}
+
 std::int64_t disk_free(const std::string& path) {
     struct statvfs facts {};
     if (statvfs(path.c_str(), &facts) != 0) return 0;

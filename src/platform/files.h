@@ -2,6 +2,7 @@
 // would drop the process's POSIX locks on it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -31,6 +32,25 @@ void require_local(const std::string& path);
 
 // Creates an empty file, mode 0600. False: it exists already. Throws io.
 bool create_private(const std::string& path);
+
+// The files of an open database as they were when it was opened. Whoever moves, removes or replaces
+// one leaves the processes that have it open on files that nobody else finds: what they store is
+// lost with them, and without a shared -shm they no longer see each other's locks.
+// Thread safety: const after construction.
+class FilesInPlace {
+  public:
+    // Looks at the database, its -wal and its -shm, by path; they must be open already.
+    explicit FilesInPlace(const std::string& database);
+    // The first that is not where it was; nullptr when all are. Throws nothing, allocates nothing.
+    [[nodiscard]] const std::string* displaced() const noexcept;
+
+  private:
+    struct Place {
+        std::string path;
+        std::uint64_t device = 0, inode = 0;
+    };
+    std::array<Place, 3> places_;
+};
 
 // Bytes that an unprivileged process may still write to the file system of `path`.
 [[nodiscard]] std::int64_t disk_free(const std::string& path);

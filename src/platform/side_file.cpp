@@ -144,7 +144,9 @@ void SideFile::unlock(std::int64_t byte) const noexcept {
 void SideFile::lock_owner(std::int64_t owner_id) {
     if (!lock(owner_bytes + owner_id)) {
         throw Error(ErrorCode::io, "open", path_,
-                    "the lock of owner " + std::to_string(owner_id) + " is taken already");
+                    "the lock of owner " + std::to_string(owner_id) +
+                        " is taken already: a process has an earlier file of this name open, which "
+                        "was moved or removed; allowed: once that process has closed it");
     }
 }
 

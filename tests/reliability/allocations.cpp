@@ -14,7 +14,6 @@ namespace {
 struct Plan {
     std::atomic<bool> armed{false};
     std::atomic<bool> counting{false};
-    std::atomic<bool> struck{false};
     std::atomic<bool> from_then_on{false};
     std::atomic<std::int64_t> at{0};
     std::atomic<std::int64_t> count{0};
@@ -23,7 +22,6 @@ struct Plan {
         if (!armed || !counting) return false;
         const std::int64_t number = ++count;
         if (number != at && !(from_then_on && number > at)) return false;
-        struck = true;
         return true;
     }
 };
@@ -49,8 +47,6 @@ void count_sqlite_allocations() {
     counted.xMalloc = allocate;
     counted.xRealloc = reallocate;
     done = done && sqlite3_config(SQLITE_CONFIG_MALLOC, &counted) == SQLITE_OK;
-    // Else SQLite's lookaside serves small ones, and they cannot fail.
-    done = done && sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK;
     if (!done || sqlite3_initialize() != SQLITE_OK) {
         throw std::runtime_error("SQLite does not let its allocator be wrapped");
     }
@@ -61,7 +57,6 @@ void fail_allocation(Allocator allocator, std::int64_t at, bool from_then_on) {
     plan.at = at;
     plan.from_then_on = from_then_on;
     plan.count = 0;
-    plan.struck = false;
     plan.armed = true;
 }
 
@@ -74,10 +69,6 @@ std::int64_t stop_failing() {
     sqlite_plan.armed = false;
     cxx_plan.armed = false;
     return sqlite_plan.count + cxx_plan.count;
-}
-
-bool allocation_failed() {
-    return sqlite_plan.struck || cxx_plan.struck;
 }
 
 }  // namespace headpond::reliability

@@ -16,6 +16,5 @@ void fail_allocation(Allocator allocator, std::int64_t at, bool from_then_on);
 void count_allocations(bool on);
 // Ends failing; answers how many there were since fail_allocation.
 std::int64_t stop_failing();
-[[nodiscard]] bool allocation_failed();
 
 }  // namespace headpond::reliability

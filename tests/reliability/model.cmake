@@ -1,4 +1,4 @@
-headpond_gate("model" 160)
+headpond_gate("model" 160 500)
 headpond_mutant(bound_off_by_one engine/rules.cpp "model" 200
     "if (floor_items >= limits.items_max)" "if (floor_items > limits.items_max)")
 headpond_mutant(evicts_one_too_few engine/rules.cpp "model" 200

@@ -82,6 +82,12 @@ Error translate(int code, std::string_view message, std::string_view operation,
         case SQLITE_READONLY:
             text += "; allowed: a file and a directory that this user may read and write";
             break;
+        case SQLITE_IOERR:
+            if (kind == ErrorCode::outcome_unknown) break;
+            text +=
+                "; allowed: a disk without faults, no limit on the size of files (ulimit -f) that "
+                "is in the way, and -wal and -shm left where they are";
+            break;
         default:
             break;
     }

@@ -17,6 +17,9 @@ constexpr std::int64_t frame_bytes = page_bytes + 24;  // a WAL frame has a head
 // 8 MiB of pages: small beside a process, large beside a queue's working set.
 constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
 
+// A checkpoint makes the database file larger in steps of this, ahead of what it needs.
+constexpr int growth_bytes = 256 * 1024;
+
 // Readers wait only for a recovery or a schema change.
 constexpr int reader_busy_ms = 5000;
 
@@ -66,6 +69,8 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         writer_->exec(order_.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         synchronous_full_ = order_.power_loss;
         sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
+        int step = growth_bytes;
+        sqlite3_file_control(writer_->getHandle(), "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
         sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
@@ -73,6 +78,7 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         transaction_ =
             std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
         guard_ = open_connection(order_.path, Access::read_write, 0);
+        files_.emplace(order_.path);
     } catch (const SQLite::Exception& failure) {
         rethrow(failure, "open", order_.path);
     }
@@ -80,14 +86,22 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
 
 SqliteStore::~SqliteStore() = default;
 
-void SqliteStore::refuse_if_unknown(std::string_view operation) const {
-    if (!outcome_unknown_) return;
-    throw Error(ErrorCode::outcome_unknown, operation, order_.path,
-                "an earlier sync failed; reopen the queue to learn what is on the disk");
+void SqliteStore::require_usable(std::string_view operation) const {
+    if (outcome_unknown_) {
+        throw Error(ErrorCode::outcome_unknown, operation, order_.path,
+                    "an earlier sync failed; reopen the queue to learn what is on the disk");
+    }
+    // At every call, not now and then: what is acknowledged meanwhile would be lost unseen. Three
+    // looks cost a microsecond.
+    if (const std::string* path = files_->displaced()) {
+        throw Error(ErrorCode::io, operation, *path,
+                    "the file was moved, removed or replaced while it was open; nothing was "
+                    "changed; allowed: to put it back, or to close the queue and open it anew");
+    }
 }
 
 void SqliteStore::begin(std::string_view operation, bool synced) {
-    refuse_if_unknown(operation);
+    require_usable(operation);
     rollback();  // of an earlier transaction, whose own rollback ran out of memory
     // SQLite refuses to change it inside a transaction.
     if (order_.power_loss && synced != synchronous_full_) {
@@ -106,6 +120,10 @@ void SqliteStore::commit(std::string_view operation) {
     if (commits_.refused || commits_.rolled_back) {
         throw Error(ErrorCode::misuse, operation, order_.path,
                     "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
+    }
+    {
+        Run count((*writer_statements_)[Sql::page_count]);
+        pages_ = count.step() ? count.integer(0) : 0;
     }
     commits_.allowed = true;
     try {
@@ -138,7 +156,16 @@ void SqliteStore::write(const WriteOrder& order, const std::function<void(Transa
         commit(order.operation);
     } catch (const SQLite::Exception& failure) {
         rollback();
+        if (failure.getErrorCode() == SQLITE_FULL) checkpoint();
         rethrow(failure, order.operation, order_.path);
+    } catch (const Error& error) {
+        rollback();
+        if (error.code() == ErrorCode::disk_full) checkpoint();
+        throw;
+    } catch (const WholeRollback&) {
+        rollback();
+        checkpoint();
+        throw;
     } catch (...) {
         rollback();
         throw;
@@ -157,7 +184,7 @@ void SqliteStore::open_reader() {
 }
 
 void SqliteStore::read(std::string_view operation, const std::function<void(Transaction&)>& fn) {
-    refuse_if_unknown(operation);
+    require_usable(operation);
     const std::lock_guard lock(reader_mutex_);
     try {
         if (!reader_) open_reader();
@@ -191,9 +218,19 @@ bool SqliteStore::checkpoint() {
     return code == SQLITE_OK && moved == frames;
 }
 
+// A full disk must not stop the checkpoint that begins the log anew: what is in the log has its place
+// in the database file, made by an early checkpoint when the file has to grow. (That is where SQLite
+// extends the file in steps, under the checkpoint's own lock.)
+bool SqliteStore::file_lags() {
+    if (pages_ == pages_placed_) return false;
+    if (file_size(order_.path) < pages_ * page_bytes) return true;
+    pages_placed_ = pages_;
+    return false;
+}
+
 void SqliteStore::relieve(std::int64_t log_bytes_max) {
     const std::int64_t frames_max = log_bytes_max / frame_bytes;
-    if (log_frames_ <= std::max(frames_max, log_retry_frames_)) {
+    if (log_frames_ <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
         if (log_frames_ < frames_max) log_retry_frames_ = 0;
         return;
     }
@@ -274,6 +311,7 @@ void SqliteStore::check_guest(Transaction& transaction) {
 }
 
 TextTable SqliteStore::select(const std::string& sql, std::string_view parameter, Millis wall) {
+    require_usable("view");
     TextTable table;
     const std::lock_guard lock(reader_mutex_);
     try {
@@ -334,6 +372,7 @@ std::vector<Store::Finding> SqliteStore::check() {
 }
 
 void SqliteStore::backup(const std::string& target) {
+    require_usable("backup");
     const std::lock_guard lock(reader_mutex_);
     try {
         if (!reader_) open_reader();

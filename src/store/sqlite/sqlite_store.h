@@ -2,6 +2,7 @@
 // rules.
 #pragma once
 
+#include "platform/files.h"
 #include "store/sqlite/open.h"
 #include "store/sqlite/transaction.h"
 #include "store/store.h"
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,11 +49,13 @@ class SqliteStore final : public Store {
     void check_guest(Transaction& transaction) override;
 
   private:
-    void refuse_if_unknown(std::string_view operation) const;
+    // After a failed sync, and while a file of the queue is not where it was opened.
+    void require_usable(std::string_view operation) const;
     void begin(std::string_view operation, bool synced);
     void commit(std::string_view operation);
     void rollback() noexcept;
     bool checkpoint();
+    [[nodiscard]] bool file_lags();
     void open_reader();
     TextTable select(const std::string& sql, std::string_view parameter, Millis wall);
 
@@ -60,11 +64,14 @@ class SqliteStore final : public Store {
     std::unique_ptr<Statements> writer_statements_;
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
+    std::optional<platform::FilesInPlace> files_;  // set by the constructor
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
     CommitGuard commits_;                        // written by the commit and rollback hooks
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
     std::int64_t log_frames_ = 0;                // in the WAL after our last commit
+    std::int64_t pages_ = 0;                     // of the database after our last commit
+    std::int64_t pages_placed_ = 0;              // as many have their place in its file
     std::int64_t log_retry_frames_ = 0;          // a reader was in the way: try again from here
 
     std::mutex reader_mutex_;  // guards the reader and what belongs to it
