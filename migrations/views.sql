@@ -114,6 +114,15 @@ SELECT 'wal_bytes', wal_bytes, wal_bytes_max,
             ELSE 'not sampled yet' END
   FROM totals, queue_now, setting
 UNION ALL
+SELECT 'sqlite', text, NULL,
+       CASE WHEN version BETWEEN 3007000 AND 3044005 OR version BETWEEN 3045000 AND 3050006
+              OR version BETWEEN 3051000 AND 3051002
+            THEN 'WAL-reset bug: guarded' ELSE '' END
+  FROM (SELECT text, CAST(text AS INTEGER) * 1000000 + CAST(rest AS INTEGER) * 1000
+                     + CAST(substr(rest, instr(rest, '.') + 1) AS INTEGER) AS version
+          FROM (SELECT text, substr(text, instr(text, '.') + 1) AS rest
+                  FROM (SELECT sqlite_version() AS text)))
+UNION ALL
 SELECT 'skew_s', skew_ms / 1000, 5, 'wall minus queue clock' FROM clock WHERE abs(skew_ms) > 5000;
 
 -- A label is program[pid]@host. Of a long one the program is cut and the host goes: the pid stays.

@@ -204,23 +204,21 @@ std::int64_t Admin::count_dead(const DeadFilter& filter) const {
 
 Redriven Admin::redrive(const DeadFilter& filter) {
     Redriven total;
-    std::int64_t left = to_query(filter).limit;
-    while (left > 0) {
-        auto query = to_query(filter);
-        // Those skipped as duplicates stay where they are and are met again: read past them.
-        query.limit = std::min(left, dead_chunk + total.duplicates);
+    auto query = to_query(filter);
+    for (std::int64_t left = query.limit; left > 0;) {
+        query.limit = std::min(left, dead_chunk);
         const auto part = core_->operate({.operation = "redrive"}, [&](engine::Context& context) {
             return engine::redrive(context, query);
         });
-        const std::int64_t met = part.redriven + part.duplicates + part.remaining;
         total.redriven += part.redriven;
-        total.duplicates = part.duplicates;
-        left -= part.redriven;
-        if (part.remaining > 0) {
-            total.remaining = std::min(count_dead(filter), left) - part.duplicates;
+        total.duplicates += part.duplicates;
+        left -= part.redriven + part.duplicates;
+        if (part.full) {
+            total.remaining = std::min(count_dead(filter) - total.duplicates, left);
             break;
         }
-        if (met < query.limit || left == part.duplicates) break;  // no others match
+        if (part.redriven + part.duplicates < query.limit) break;  // no others match
+        query.after = part.last;  // skipped duplicates stay where they are
     }
     return total;
 }

@@ -258,7 +258,7 @@ CleanupReport Core::clean_up(bool force) {
     engine::Progress progress;
     bool ran = force;
     while (progress.step != engine::Step::done) {
-        report = operate({.operation = "cleanup", .synced = false, .drains = true},
+        report = operate({.operation = "cleanup", .synced = false},
                          [&, before = report, at = progress](engine::Context& context) mutable {
                              // Counted from what stood before, so that a rerun counts once.
                              CleanupReport counted = before;
@@ -348,7 +348,7 @@ Settled settle(Core& core, std::string_view token, const Settlement& settlement,
         !settlement.acked.empty() || !settlement.rejected.empty() || settlement.rest == Rest::ack;
     const auto once = [&](const Settlement& part, bool synced) {
         return core.operate(
-            {.operation = "settle", .synced = synced, .drains = true, .after_close = after_close},
+            {.operation = "settle", .synced = synced, .after_close = after_close},
             [&](engine::Context& context) { return engine::settle(context, token, part); });
     };
     try {

@@ -29,7 +29,6 @@ namespace headpond::detail {
 struct Call {
     std::string_view operation;
     bool synced = true;   // false: begins unsynced, and is begun again when it must sync (rule 12)
-    bool drains = false;  // on a full disk: again, one row at a time
     bool alone = false;
     bool after_close = false;  // a Batch may outlive its Queue
 };

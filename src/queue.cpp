@@ -149,7 +149,7 @@ std::optional<Batch> lease_once(const std::shared_ptr<Core>& core, engine::Lease
     const std::uint64_t flushes = core->flushes.load();
     order.flush = flushes != core->flushed.load();
     auto answer =
-        core->operate({.operation = "lease", .synced = false, .drains = true},
+        core->operate({.operation = "lease", .synced = false},
                       [&](engine::Context& context) { return engine::lease(context, order); });
     if (!answer.batch) {
         // A flush that met a closed gate is still owed.
@@ -232,7 +232,7 @@ std::size_t Queue::forget(std::span<const std::int64_t> item_ids) {
 }
 
 bool Queue::cancel(std::string_view key) {
-    return core_->operate({.operation = "cancel", .drains = true},
+    return core_->operate({.operation = "cancel"},
                           [&](engine::Context& context) { return engine::cancel(context, key); });
 }
 

@@ -111,7 +111,9 @@ std::int64_t recount(Context& context);
 [[nodiscard]] bool cancel(Context& context, std::string_view key);
 
 struct RedriveAnswer {
-    std::int64_t redriven = 0, duplicates = 0, remaining = 0;
+    std::int64_t redriven = 0, duplicates = 0;
+    bool full = false;         // the bounds stopped it
+    store::DeadPosition last;  // the last letter that was redriven or skipped
 };
 [[nodiscard]] RedriveAnswer redrive(Context& context, const store::DeadQuery& query);
 [[nodiscard]] std::int64_t purge(Context& context, const store::DeadQuery& query);

@@ -62,9 +62,8 @@ bool cancel(Context& context, std::string_view key) {
 
 RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
     RedriveAnswer answer;
-    auto dead = context.tx.dead(query);
-    for (std::size_t i = 0; i < dead.size(); ++i) {
-        const auto& item = dead[i].item;
+    for (const auto& letter : context.tx.dead(query)) {
+        const auto& item = letter.item;
         // Never evicts, whatever the policy: old items do not push out new ones.
         if (admit(fill_of(context.totals), item.bytes, context.settings, false) !=
             Admission::store) {
@@ -72,11 +71,13 @@ RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
             if (static_cast<Keys>(context.settings.keys) == Keys::unique &&
                 context.tx.find(item.key)) {
                 answer.duplicates += 1;
+                answer.last = {letter.died_at, item.id};
                 continue;
             }
-            answer.remaining = static_cast<std::int64_t>(dead.size() - i);
+            answer.full = true;
             break;
         }
+        answer.last = {letter.died_at, item.id};
         const auto id = context.tx.insert({.key = item.key,
                                            .source_tag = item.source_tag,
                                            .payload = item.payload,

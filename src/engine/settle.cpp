@@ -278,12 +278,20 @@ class Settling {
     Settled answer_;
 };
 
+// Also so that no sum with it overflows.
+void check_delay(std::string_view what, const std::optional<Ms>& delay) {
+    constexpr Ms most{366LL * 24 * 3600 * 1000};
+    if (!delay || (*delay >= Ms{0} && *delay <= most)) return;
+    throw Error(ErrorCode::misuse, "settle", "",
+                std::string(what) + " is " + std::to_string(delay->count()) +
+                    " ms; allowed: 0 to 366 days");
+}
+
 }  // namespace
 
 Settled settle(Context& context, std::string_view token, const Settlement& settlement) {
-    if (settlement.delay && settlement.delay->count() < 0) {
-        throw Error(ErrorCode::misuse, "settle", "", "delay is negative; allowed: 0 or more");
-    }
+    check_delay("delay", settlement.delay);
+    if (settlement.close_gate) check_delay("close_gate.duration", settlement.close_gate->duration);
     auto batch = proven(context, token);
     if (!batch) {
         Settled answer;

@@ -13,7 +13,8 @@ constexpr std::size_t group_max = 128;
 
 Error busy(std::string_view operation) {
     return {ErrorCode::busy, operation, "",
-            "the write lock was not free before the deadline (turn_timeout)"};
+            "the write lock was not free before the deadline; allowed: to call again, or a longer "
+            "turn_timeout"};
 }
 
 int left_ms(WriteQueue::Deadline deadline) {

@@ -229,6 +229,55 @@ TEST_F(CliTest, WithoutAnyStandardStreamTheDatabaseStaysWhole) {
     EXPECT_EQ(cli({"check"}).exit, 0);
 }
 
+// --- limits and files that move ------------------------------------------------------------------
+
+TEST_F(CliTest, AFileOverTheLimitOfItsSizeIsAFailureAndNotASignal) {
+    put({"a"});
+    const auto limited = [&](const std::string& blocks, const std::vector<std::string>& command) {
+        std::vector<std::string> arguments{"-c", "ulimit -f " + blocks + "; exec \"$0\" \"$@\"",
+                                           HEADPOND_PROGRAM};
+        const auto more = with_database(command);
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return Program("/bin/sh", options(arguments)).finish(std::string(900'000, 'x'));
+    };
+    constexpr const char* least = "5000";  // blocks of 512 bytes: just above the log's reserve
+    ProgramResult result;
+    int stored = 0;
+    while ((result = limited(least, {"enqueue", "--key", std::to_string(stored)})).exit == 0) {
+        ++stored;
+        ASSERT_LT(stored, 10);
+    }
+    expect_refused(result, "ulimit -f");
+    EXPECT_EQ(cli_json({"peek"}).size(), 1U + static_cast<unsigned>(stored));
+    EXPECT_EQ(cli({"check"}).exit, 0);
+    database = dir / "new.db";
+    const auto created = limited("100", {"enqueue", "--key", "a"});
+    EXPECT_EQ(created.exit, 3);
+    EXPECT_NE(created.err.find("ulimit -f"), std::string::npos) << created.err;
+    expect_ok({"enqueue", "--key", "a"});
+}
+
+TEST_F(CliTest, AStreamIntoAFileThatWasRemovedSaysSo) {
+    expect_ok({"migrate"});
+    Program program(HEADPOND_PROGRAM, options(with_database({"enqueue", "--ndjson"})));
+    program.write("{\"key\":\"a\"}\n");
+    EXPECT_EQ(program.read_line(), "stored");
+    std::filesystem::rename(database, dir / "elsewhere.db");
+    std::string lines;
+    for (int i = 0; i < 20'000; ++i) lines += R"({"key":"k)" + std::to_string(i) + "\"}\n";
+    const auto result = program.finish(lines);
+    EXPECT_EQ(result.exit, 3);
+    // The library's own line about its end may stand before.
+    const auto at = result.err.find("headpond: enqueue ");
+    ASSERT_NE(at, std::string::npos) << result.err;
+    EXPECT_NE(result.err.find("queue.db: the file was moved, removed or replaced", at),
+              std::string::npos)
+        << result.err;
+    EXPECT_EQ(
+        std::count(result.err.begin() + static_cast<std::ptrdiff_t>(at), result.err.end(), '\n'), 1)
+        << result.err;
+}
+
 // --- files ---------------------------------------------------------------------------------------
 
 class BadFile : public CliTest {

@@ -59,6 +59,18 @@ TEST_F(Rule13Disk, AWriterThatFindsTheLogOverItsLimitCheckpoints) {
     expect_sound(queue);
 }
 
+// A full disk then does not stop the checkpoint that begins the log anew.
+TEST_F(Rule13Disk, WhatIsInTheLogHasItsPlaceInTheFile) {
+    Queue queue(options());
+    for (int i = 0; i < 40; ++i) {
+        put_bytes(queue, "k" + std::to_string(i), 10'000);
+        const auto pages = RawDatabase(dir / "queue.db").integer("PRAGMA page_count");
+        ASSERT_GE(bytes(), static_cast<std::uintmax_t>(pages) * 4096);
+    }
+    EXPECT_LT(bytes(), mebibyte);  // grown by a little ahead, not more
+    expect_sound(queue);
+}
+
 TEST_F(Rule13Disk, TheFileShrinksAfterABurst) {
     Options options = QueueTest::options();
     options.wal_bytes_max = 64 << 10;

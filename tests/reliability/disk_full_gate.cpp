@@ -5,6 +5,7 @@
 #include "reliability/small_disk.h"
 #include "support/child_process.h"
 #include "support/fake_clock.h"
+#include "support/raw_database.h"
 
 #include <headpond/admin.h>
 #include <headpond/headpond.h>
@@ -27,17 +28,18 @@ class Tenancy {
           random_(random),
           report_(std::move(report)),
           durability_(pick(2) == 0 ? Durability::power_loss : Durability::process_crash),
-          payload_max_(std::size_t{1} << pick(17)) {}
+          payload_max_(std::size_t{1} << pick(17)),
+          tenant_(folder_ / "tenant") {}
 
     void run() {
         open();
         fill();
-        Tenant tenant(folder_ / "tenant");
-        if (disk_free(folder_) > 0)
-            report_("the tenant left " + std::to_string(disk_free(folder_)));
+        tenant_.fill();
+        full_ = true;
         if (pick(3) == 0) step("reopen", [&] { reopen(); });
         drain();
-        tenant.leave();
+        tenant_.leave();
+        full_ = false;
         step("enqueue after the tenant left", [&] {
             const auto answer = enqueue_one(100);
             if (answer != Enqueued::stored) {
@@ -79,9 +81,11 @@ class Tenancy {
         open();
     }
 
-    // A call on the full disk: whatever it throws is a violation.
+    // A call on the full disk: whatever it throws is a violation. What a call before it gave back
+    // to the disk is the tenant's now.
     void step(const std::string& what, const std::function<void()>& fn) {
         verbs_ += 1;
+        if (full_) tenant_.fill();
         try {
             fn();
         } catch (const std::exception& error) {
@@ -142,13 +146,22 @@ class Tenancy {
                 if (auto batch = lease()) settle_all(std::move(*batch));
             }
         }
-        while (queue_->health().items < items_max / 2) {
+        while (queue_->health().items < items_ready) {
             if (enqueue_one(some_bytes()) != Enqueued::stored) break;
         }
+        if (pick(2) == 0) lose_the_log();
         for (int i = 0; i < 4; ++i) held_.push_back(need_lease());
         (void)held_[3].nack("before");
         held_.pop_back();
         log_bytes_ = std::filesystem::file_size(database().string() + "-wal");
+    }
+
+    // As the last shell that is closed, or a restored backup, leaves the file: the next opening has
+    // a reserve to make.
+    void lose_the_log() {
+        queue_.reset();
+        test::RawDatabase(database()).exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        open();
     }
 
     void drain() {
@@ -276,12 +289,15 @@ class Tenancy {
         for (const auto& line : oracle.judge(database()).violations) report_(line);
     }
 
-    static constexpr std::int64_t items_max = 120;
+    static constexpr std::int64_t items_max = 300;
+    static constexpr std::int64_t items_ready = 220;  // more than the verbs below use up
     const std::filesystem::path folder_;
     std::mt19937_64 random_;
     const Report report_;
     const Durability durability_;
     const std::size_t payload_max_;
+    const Tenant tenant_;
+    bool full_ = false;
     std::shared_ptr<test::FakeClock> clock_ = std::make_shared<test::FakeClock>();
     std::optional<Queue> queue_;
     std::vector<Batch> held_;

@@ -46,20 +46,21 @@ inline std::string mount_small_disk(const std::filesystem::path& folder, std::in
     return static_cast<std::int64_t>(facts.f_bavail) * static_cast<std::int64_t>(facts.f_frsize);
 }
 
-// Has a file that leaves nothing free, from its making until it leaves.
+// Has a file that takes whatever is free.
 class Tenant {
   public:
-    explicit Tenant(std::filesystem::path file) : file_(std::move(file)) {
-        const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    explicit Tenant(std::filesystem::path file) : file_(std::move(file)) {}
+    void fill() const {
+        const int fd = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (fd < 0) throw std::runtime_error("cannot make " + file_.string());
-        for (std::size_t bytes : {std::size_t{1} << 16, std::size_t{1} << 12, std::size_t{1}}) {
+        for (const std::size_t bytes : {std::size_t{1} << 16, std::size_t{1} << 12}) {
             const std::vector<char> block(bytes, 't');
             while (::write(fd, block.data(), bytes) > 0) {
             }
         }
         ::close(fd);
     }
-    void leave() { std::filesystem::remove(file_); }
+    void leave() const { std::filesystem::remove(file_); }
 
   private:
     std::filesystem::path file_;

@@ -182,6 +182,8 @@ int run(int argc, char** argv) noexcept {
     fill_closed_descriptors();
     // A closed pipe is an error like any other, with a line on stderr.
     ::signal(SIGPIPE, SIG_IGN);
+    // And so is a file that would grow over the limit of `ulimit -f`.
+    ::signal(SIGXFSZ, SIG_IGN);
     // For the width of characters only.
     std::setlocale(LC_CTYPE, "C.UTF-8");
     Session session;

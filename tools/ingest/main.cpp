@@ -88,8 +88,14 @@ void say_what_was_there(const Pipeline& pipeline) {
                  counts.resumed, counts.lost);
 }
 
+void require_printed() {
+    std::cout.flush();
+    if (!std::cout) throw std::runtime_error("standard output could not be written");
+}
+
 int run(const IngestSettings& settings) {
     require_feeds(settings);
+    require_standard_output();
     const auto start = std::chrono::steady_clock::now();
     SignalStop signals;
     const auto resolver = make_resolver(settings.resolver);
@@ -116,8 +122,7 @@ int run(const IngestSettings& settings) {
     } else {
         print_table(std::cout, summary);
     }
-    std::cout.flush();
-    if (!std::cout) throw std::runtime_error("standard output could not be written");
+    require_printed();
     return code;
 }
 
@@ -125,9 +130,12 @@ int run(const IngestSettings& settings) {
 
 int main(int argc, char** argv) {
     try {
+        guard_streams();
         log_to_stderr();
         const auto settings = read_settings(argc, argv);
-        return settings ? run(*settings) : 0;
+        if (settings) return run(*settings);
+        require_printed();
+        return 0;
     } catch (const std::exception& error) {
         std::cerr << "headpond-ingest: " << error.what() << '\n';
         return failure;

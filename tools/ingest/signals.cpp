@@ -1,5 +1,8 @@
 #include "signals.h"
 
+#include "settings.h"
+
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -18,8 +21,25 @@ sigset_t watched(bool with_end) {
 
 }  // namespace
 
+void guard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (fcntl(fd, F_GETFD) >= 0) continue;
+        // Answers the lowest free number, which is fd.
+        [[maybe_unused]] const int filled =
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+void require_standard_output() {
+    const int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+        throw UsageError("standard output is closed; allowed: an open one");
+    }
+}
+
 SignalStop::SignalStop() {
-    signal(SIGPIPE, SIG_IGN);  // a closed output is an error that is reported
     const sigset_t set = watched(true);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     thread_ = std::jthread([this] {

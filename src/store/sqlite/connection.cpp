@@ -65,7 +65,8 @@ Error translate(int code, std::string_view message, std::string_view operation,
             text = "no space left (" + text + "); nothing was changed";
             break;
         case ErrorCode::busy:
-            text = "the write lock stayed taken (" + text + ")";
+            text = "another program held the write lock until the deadline (" + text +
+                   "); allowed: to call again, or a longer turn_timeout";
             break;
         case ErrorCode::not_a_queue:
             text = "not a Headpond queue (" + text + ")";

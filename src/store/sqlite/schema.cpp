@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -404,6 +405,31 @@ bool unfinished(SQLite::Database& database, const std::string& path) {
     throw not_a_queue(path, "the file and its -wal do not belong together");
 }
 
+// When the file was made: a row that never changes.
+std::optional<std::int64_t> made_at(SQLite::Database& database) {
+    const EmbeddedSql& first = embedded_migrations().front();
+    SQLite::Statement row(database,
+                          "SELECT applied_at FROM migrations WHERE version = ? AND digest = ?");
+    row.bind(1, first.version);
+    row.bind(2, std::string(first.digest));
+    if (!row.executeStep()) return std::nullopt;
+    return row.getColumn(0).getInt64();
+}
+
+// SQLite's log does not say to which database it belongs, and one of another queue would be played
+// back over this one without a word. Nothing is written before a checkpoint.
+void refuse_foreign_log(SQLite::Database& database, const std::string& path) {
+    std::optional<std::int64_t> alone;
+    try {
+        alone = made_at(*open_immutable(path));
+    } catch (const SQLite::Exception&) {
+        return;  // the main file alone need not be whole: the rest is in the log
+    }
+    if (!alone || made_at(database) == alone) return;
+    throw Error(ErrorCode::not_a_queue, "open", path,
+                "the -wal beside the file is of another queue; allowed: its own, or none");
+}
+
 std::vector<int> prepare_existing(const PrepareOrder& order) {
     const auto database = open_connection(order.path, Access::read_write, 5000);
     if (sqlite3_db_readonly(database->getHandle(), "main") == 1) {
@@ -413,6 +439,7 @@ std::vector<int> prepare_existing(const PrepareOrder& order) {
     const bool finish = unfinished(*database, order.path);
     if (!finish) {
         verify_identity(*database, order.path);
+        refuse_foreign_log(*database, order.path);
         if (!needs_migration(*database)) return {};
         if (order.migrate != Migrate::at_open) {
             const int version = schema_version(*database);

@@ -91,13 +91,17 @@ void SqliteStore::require_usable(std::string_view operation) const {
         throw Error(ErrorCode::outcome_unknown, operation, order_.path,
                     "an earlier sync failed; reopen the queue to learn what is on the disk");
     }
-    // At every call, not now and then: what is acknowledged meanwhile would be lost unseen. Three
-    // looks cost a microsecond.
+    // Three looks cost as much as three more system calls, a tenth of a small commit: calls in
+    // quick succession share one.
+    constexpr auto look_every = std::chrono::milliseconds(1);
+    const auto now = std::chrono::steady_clock::now();
+    if (now < looked_at_.load() + look_every) return;
     if (const std::string* path = files_->displaced()) {
         throw Error(ErrorCode::io, operation, *path,
                     "the file was moved, removed or replaced while it was open; nothing was "
                     "changed; allowed: to put it back, or to close the queue and open it anew");
     }
+    looked_at_ = now;
 }
 
 void SqliteStore::begin(std::string_view operation, bool synced) {
@@ -218,9 +222,9 @@ bool SqliteStore::checkpoint() {
     return code == SQLITE_OK && moved == frames;
 }
 
-// A full disk must not stop the checkpoint that begins the log anew: what is in the log has its place
-// in the database file, made by an early checkpoint when the file has to grow. (That is where SQLite
-// extends the file in steps, under the checkpoint's own lock.)
+// A full disk must not stop the checkpoint that begins the log anew: what is in the log has its
+// place in the database file, made by an early checkpoint when the file has to grow. (That is where
+// SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
     if (pages_ == pages_placed_) return false;
     if (file_size(order_.path) < pages_ * page_bytes) return true;
@@ -235,7 +239,18 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) {
         return;
     }
     // With a reader in the way each try costs a sync and gains little: try again a quarter later.
-    log_retry_frames_ = checkpoint() ? 0 : log_frames_ + frames_max / 4;
+    bool moved = checkpoint();
+    if (!moved && file_lags()) moved = fold_back() && checkpoint();
+    log_retry_frames_ = moved ? 0 : log_frames_ + frames_max / 4;
+}
+
+// Pages that have no place in the file of a full disk go to free ones before them.
+bool SqliteStore::fold_back() {
+    try {
+        return shrink(pages_ - file_size(order_.path) / page_bytes) > 0;
+    } catch (const Error&) {
+        return false;  // what was committed is; this is tried again after the next commit
+    }
 }
 
 void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) {
@@ -280,6 +295,12 @@ std::int64_t SqliteStore::shrink(std::int64_t pages) {
         rollback();
         if ((failure.getErrorCode() & 0xff) == SQLITE_FULL) return 0;
         rethrow(failure, "vacuum", order_.path);
+    } catch (const Error& error) {  // of its commit
+        rollback();
+        if (error.code() == ErrorCode::disk_full) return 0;
+        throw;
+    } catch (const WholeRollback&) {
+        return 0;
     } catch (...) {
         rollback();
         throw;

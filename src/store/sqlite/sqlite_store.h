@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -56,6 +57,7 @@ class SqliteStore final : public Store {
     void rollback() noexcept;
     bool checkpoint();
     [[nodiscard]] bool file_lags();
+    bool fold_back();
     void open_reader();
     TextTable select(const std::string& sql, std::string_view parameter, Millis wall);
 
@@ -65,6 +67,7 @@ class SqliteStore final : public Store {
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
     std::optional<platform::FilesInPlace> files_;  // set by the constructor
+    mutable std::atomic<std::chrono::steady_clock::time_point> looked_at_{};  // all in place then
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
     CommitGuard commits_;                        // written by the commit and rollback hooks

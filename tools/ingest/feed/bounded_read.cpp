@@ -22,7 +22,8 @@ constexpr std::size_t chunk_bytes = std::size_t{64} << 10;
 
 [[noreturn]] void fail_unreadable(std::string_view name, int error) {
     throw FeedError(for_message(name) +
-                    ": cannot be read: " + std::generic_category().message(error));
+                    ": cannot be read: " + std::generic_category().message(error) +
+                    "; allowed: a readable file, or - for standard input");
 }
 
 // Appends what `read_some(buffer, size)` gives until it gives nothing. One byte above the limit is
