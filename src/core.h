@@ -3,6 +3,7 @@
 
 #include "engine/context.h"
 #include "engine/operations.h"
+#include "platform/files.h"
 #include "platform/side_file.h"
 #include "runtime/waiting.h"
 #include "runtime/write_queue.h"
@@ -13,6 +14,7 @@
 #include <headpond/queue.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,7 +30,7 @@ namespace headpond::detail {
 // How one operation is run.
 struct Call {
     std::string_view operation;
-    bool synced = true;   // false: begins unsynced, and is begun again when it must sync (rule 12)
+    bool synced = true;  // false: begins unsynced, and is begun again when it must sync (rule 12)
     bool alone = false;
     bool after_close = false;  // a Batch may outlive its Queue
 };
@@ -72,7 +74,8 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     void read(std::string_view operation, const std::function<void(store::Transaction&)>& fn);
     void transact(const std::function<void(store::Transaction&, engine::Effects&)>& fn);
 
-    // Throws closed, or misuse inside this thread's transact.
+    // Throws closed, misuse inside this thread's transact, or io when the file is no longer where
+    // it was.
     void require_usable(std::string_view operation, bool after_close = false) const;
     [[nodiscard]] std::shared_ptr<const engine::Settings> settings_for(store::Transaction& tx);
     // By the queue clock, as of the last write's anchor.
@@ -113,6 +116,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     void nack_dropped();
     [[nodiscard]] runtime::WriteQueue::Deadline turn_deadline() const;
 
+    void require_in_place(std::string_view operation) const;
     void prepare_file();
     void with_turn(const std::function<void()>& fn);
     void register_owner();
@@ -129,6 +133,9 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     std::unique_ptr<runtime::WriteQueue> writes_;
     std::unique_ptr<runtime::Waiting> waiting_;
     std::vector<engine::LogLine> opening_lines_;
+
+    std::optional<platform::FilesInPlace> files_;                             // set by prepare_file
+    mutable std::atomic<std::chrono::steady_clock::time_point> looked_at_{};  // all in place then
 
     std::atomic<std::int64_t> clock_offset_{0};
     std::atomic<std::int64_t> cleanup_due_at_{0};

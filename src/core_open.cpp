@@ -65,6 +65,7 @@ void Core::prepare_file() {
         *store_, *side_, options.durability == Durability::power_loss,
         [this] { store_->relieve(log_bytes_max_.load()); });
     waiting_ = std::make_unique<runtime::Waiting>(side_->path());
+    files_.emplace(path);
 }
 
 // Of several processes one creates, and the others find a queue.

@@ -66,6 +66,7 @@ class IngestRun : public ::testing::Test {
         sqlite3* handle = nullptr;
         EXPECT_EQ(sqlite3_open_v2(database.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr),
                   SQLITE_OK);
+        sqlite3_busy_timeout(handle, 5000);  // the tool may be making the file at this moment
         sqlite3_stmt* statement = nullptr;
         EXPECT_EQ(sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
             << sqlite3_errmsg(handle);

@@ -25,8 +25,7 @@ TEST_F(Rule08Health, HasTheMetricsOfTheDesignInTheirOrder) {
     EXPECT_EQ(metrics, (std::vector<std::string>{"size", "bytes", "ready", "waiting", "leased",
                                                  "age_max_s", "age_avg_s", "attempts", "failed",
                                                  "dead", "outcomes", "last_cleanup_s", "ledger",
-                                                 "gate", "db_bytes", "wal_bytes",
-                                                 "sqlite"}));
+                                                 "gate", "db_bytes", "wal_bytes", "sqlite"}));
     expect_sound(queue);
 }
 

@@ -28,7 +28,7 @@ class Tenancy {
           random_(random),
           report_(std::move(report)),
           durability_(pick(2) == 0 ? Durability::power_loss : Durability::process_crash),
-          payload_max_(std::size_t{1} << pick(17)),
+          payload_max_(std::size_t{1} << (pick(3) == 0 ? 16 : pick(17))),
           tenant_(folder_ / "tenant") {}
 
     void run() {

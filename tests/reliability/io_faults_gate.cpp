@@ -91,10 +91,7 @@ GateReport io_faults(const GateRun& run) {
     const Trial created{.folder = run.memory / "image", .seed = run.seed, .rounds = 0};
     (void)run_here(created);
     for (std::uint64_t seed = run.seed; report.violations.size() < violations_max; ++seed) {
-        sweep({.folder = run.memory / "trial",
-               .image = created.folder,
-               .seed = seed,
-               .rounds = 7});
+        sweep({.folder = run.memory / "trial", .image = created.folder, .seed = seed, .rounds = 7});
         if (stride > 1 || points >= run.amount) break;
     }
     report.reached = std::to_string(points) + " points, " +
@@ -144,9 +141,9 @@ GateReport recovery_faults(const GateRun& run) {
     const std::int64_t all = vfs.calls();
     const Trial trial{.folder = run.memory / "recovered", .seed = run.seed};
     for (std::int64_t image = 0; image < run.amount; ++image) {
-        const Fault kill{.what = Fault::What::kill,
-                         .at = 1 + static_cast<std::int64_t>(
-                                       random() % static_cast<std::uint64_t>(all))};
+        const Fault kill{
+            .what = Fault::What::kill,
+            .at = 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(all))};
         (void)run_in_child(crashed, [&] { vfs.arm(kill); });
         const std::string before = read_text(crashed.history());
         copy_image(crashed.folder, trial.folder);

@@ -170,8 +170,8 @@ GateReport kill_nine(const GateRun& run) {
         const auto& parent = file % 2 == 0 ? run.disk : run.memory;
         const auto folder = parent / ("file-" + std::to_string(file));
         const bool synced = file % 4 < 2;
-        Session session(folder, synced ? Durability::power_loss : Durability::process_crash,
-                        random, seen);
+        Session session(folder, synced ? Durability::power_loss : Durability::process_crash, random,
+                        seen);
         for (int i = 0; i < kills_a_file; ++i) session.kill_one(counts);
         session.end();
         session.judge(counts, report);
@@ -192,8 +192,8 @@ GateReport kill_nine(const GateRun& run) {
                      ", unexpected " + std::to_string(counts.unexpected) + ", duplicated " +
                      std::to_string(counts.duplicated) + ", recovered " +
                      std::to_string(counts.recovered);
-    report.enough = counts.rounds >= 2000 && share(counts.writing) >= 30 &&
-                    share(counts.holding) >= 30;
+    report.enough =
+        counts.rounds >= 2000 && share(counts.writing) >= 30 && share(counts.holding) >= 30;
     return report;
 }
 

@@ -145,9 +145,12 @@ int run(const Request& request) {
     }
     char took[32];
     std::snprintf(took, sizeof took, "%.1f", seconds);
-    std::cout << gate.name << ": " << report.reached << " (promised: " << gate.promised
-              << "; seed " << order.seed << ", " << took << " s)"
-              << (kept ? "" : too_few ? " TOO FEW" : " BROKEN") << std::endl;
+    std::cout << gate.name << ": " << report.reached << " (promised: " << gate.promised << "; seed "
+              << order.seed << ", " << took << " s)"
+              << (kept      ? ""
+                  : too_few ? " TOO FEW"
+                            : " BROKEN")
+              << std::endl;
     if (!request.rows.empty()) {
         std::string file(gate.name);
         std::replace_if(

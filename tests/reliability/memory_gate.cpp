@@ -99,8 +99,7 @@ GateReport memory(const GateRun& run) {
     SharedCounter next;
     const auto findings = run.memory / "findings";
     while (next.value() < points.size() && report.violations.size() < violations_max) {
-        const int signal =
-            run_child([&] { strike(trial, points, next.value(), findings); });
+        const int signal = run_child([&] { strike(trial, points, next.value(), findings); });
         if (signal == 0) continue;
         report.violation(points[next.value()].text() + ": the process died of signal " +
                          std::to_string(signal));

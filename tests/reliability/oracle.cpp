@@ -258,17 +258,16 @@ std::vector<std::string> broken_invariants(const std::filesystem::path& path) {
         const auto limits = queue.options();
         queue.close();
         test::RawDatabase raw(path.string());
-        const auto rows = raw.rows(
-            "SELECT count(*), coalesce(sum(length(payload)), 0) FROM items");
+        const auto rows = raw.rows("SELECT count(*), coalesce(sum(length(payload)), 0) FROM items");
         if (std::stoll(rows[0][0]) > limits.items_max) {
             broken.push_back("items_max is passed: " + rows[0][0]);
         }
         if (std::stoll(rows[0][1]) > limits.bytes_max) {
             broken.push_back("bytes_max is passed: " + rows[0][1]);
         }
-        for (const auto& row : raw.rows(
-                 "SELECT id, attempts FROM batches WHERE attempts > coalesce(attempts_max, "
-                 "(SELECT value FROM settings WHERE name = 'attempts_max')) + 0")) {
+        for (const auto& row :
+             raw.rows("SELECT id, attempts FROM batches WHERE attempts > coalesce(attempts_max, "
+                      "(SELECT value FROM settings WHERE name = 'attempts_max')) + 0")) {
             broken.push_back("batch " + row[0] + " has " + row[1] + " attempts");
         }
     } catch (const Error& error) {

@@ -46,10 +46,10 @@ class History {
 
 // All that is known of one key from one or more histories. Times are CLOCK_MONOTONIC nanoseconds.
 struct KeyFacts {
-    bool asked[6] = {};    // by Verb
-    bool yes[6] = {};      // acknowledged
-    bool may[6] = {};      // unknown, or never answered
-    std::int64_t acked_at = 0;  // when the acknowledgement was told
+    bool asked[6] = {};                // by Verb
+    bool yes[6] = {};                  // acknowledged
+    bool may[6] = {};                  // unknown, or never answered
+    std::int64_t acked_at = 0;         // when the acknowledgement was told
     std::vector<std::int64_t> leases;  // when the leases that delivered it were asked for
 };
 

@@ -94,7 +94,8 @@ struct Recording {
     std::int64_t unsynced_calls = 0;  // acknowledged calls that made no sync
 };
 
-Recording record(const std::filesystem::path& path, Durability durability, std::uint64_t seed) {
+Recording record(const std::filesystem::path& path, Durability durability, std::uint64_t seed,
+                 int rounds) {
     Recording recording;
     auto& vfs = ShimVfs::instance();
     vfs.reset();
@@ -105,7 +106,7 @@ Recording record(const std::filesystem::path& path, Durability durability, std::
     });
     History history;
     std::int64_t syncs = 0;
-    Workload::Order order{.path = path, .durability = durability, .seed = seed, .rounds = 40};
+    Workload::Order order{.path = path, .durability = durability, .seed = seed, .rounds = rounds};
     order.after_call = [&](bool durable) {
         if (durable) recording.durable_after.push_back(recording.events.size());
         if (!durable && vfs.syncs() == syncs) recording.unsynced_calls += 1;
@@ -153,7 +154,8 @@ class Cutting {
           random_(run.random(seed)) {
         std::filesystem::create_directories(source_.parent_path());
         std::filesystem::create_directories(target_.parent_path());
-        recording_ = record(source_, durability, seed);
+        // A small amount is a try: of a short life.
+        recording_ = record(source_, durability, seed, run.amount < 5000 ? 8 : 40);
         std::filesystem::remove_all(source_.parent_path());
     }
 
@@ -247,8 +249,8 @@ class Cutting {
     std::mt19937_64 random_;
     Recording recording_;
     std::unordered_set<std::uint64_t> seen_;
-    std::vector<std::uint64_t> chain_;                       // by event, everything kept
-    std::unordered_map<std::uint64_t, std::size_t> last_;    // the last event that shows a state
+    std::vector<std::uint64_t> chain_;                     // by event, everything kept
+    std::unordered_map<std::uint64_t, std::size_t> last_;  // the last event that shows a state
     std::int64_t wanted_ = 0;
     GateReport* report_ = nullptr;
 };
@@ -270,8 +272,7 @@ std::int64_t cut_power(const GateRun& run, Durability durability, std::int64_t s
 GateReport power_loss(const GateRun& run) {
     GateReport report;
     const std::int64_t durable = cut_power(run, Durability::power_loss, run.amount, report);
-    const std::int64_t crash =
-        cut_power(run, Durability::process_crash, run.amount / 6, report);
+    const std::int64_t crash = cut_power(run, Durability::process_crash, run.amount / 6, report);
     report.reached = std::to_string(durable) + " states at power_loss, " + std::to_string(crash) +
                      " at process_crash, " + std::to_string(report.violations.size()) +
                      " violations";

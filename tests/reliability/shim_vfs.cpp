@@ -42,20 +42,25 @@ int read_file(sqlite3_file* file, void* to, int bytes, sqlite3_int64 offset) {
 int write_file(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
     if (const int code = strike(SQLITE_IOERR_WRITE, true)) return code;
     const int code = real(file)->pMethods->xWrite(real(file), from, bytes, offset);
-    ShimVfs::instance().saw({.kind = DiskEvent::Kind::write,
-                             .file = *shim(file)->path,
-                             .offset = offset,
-                             .data = std::string(static_cast<const char*>(from),
-                                                 static_cast<std::size_t>(bytes))});
+    ShimVfs::instance().saw(
+        {.kind = DiskEvent::Kind::write,
+         .file = *shim(file)->path,
+         .offset = offset,
+         .data = std::string(static_cast<const char*>(from), static_cast<std::size_t>(bytes))});
     return code;
+}
+// With a chunk size SQLite's VFS rounds up, and a size hint extends the file: what counts is what
+// the file has afterwards.
+void saw_size(sqlite3_file* file) {
+    sqlite3_int64 size = 0;
+    real(file)->pMethods->xFileSize(real(file), &size);
+    ShimVfs::instance().saw(
+        {.kind = DiskEvent::Kind::truncate, .file = *shim(file)->path, .offset = size, .data = {}});
 }
 int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
     if (const int code = strike(SQLITE_IOERR_TRUNCATE)) return code;
     const int code = real(file)->pMethods->xTruncate(real(file), size);
-    ShimVfs::instance().saw({.kind = DiskEvent::Kind::truncate,
-                             .file = *shim(file)->path,
-                             .offset = size,
-                             .data = {}});
+    saw_size(file);
     return code;
 }
 int sync_file(sqlite3_file* file, int flags) {
@@ -81,7 +86,12 @@ int check_reserved(sqlite3_file* file, int* reserved) {
     return real(file)->pMethods->xCheckReservedLock(real(file), reserved);
 }
 int file_control(sqlite3_file* file, int operation, void* argument) {
-    return real(file)->pMethods->xFileControl(real(file), operation, argument);
+    if (operation == SQLITE_FCNTL_SIZE_HINT) {
+        if (const int code = strike(SQLITE_IOERR_WRITE, true)) return code;
+    }
+    const int code = real(file)->pMethods->xFileControl(real(file), operation, argument);
+    if (operation == SQLITE_FCNTL_SIZE_HINT) saw_size(file);
+    return code;
 }
 int sector_size(sqlite3_file* file) {
     return real(file)->pMethods->xSectorSize(real(file));
@@ -112,9 +122,9 @@ int shm_unmap(sqlite3_file* file, int remove) {
 }
 
 constexpr sqlite3_io_methods methods{
-    2,           close_file,     read_file,    write_file,  truncate_file,   sync_file, file_size,
-    lock_file,   unlock_file,    check_reserved, file_control, sector_size, characteristics,
-    shm_map,     shm_lock,       shm_barrier,  shm_unmap,   nullptr,         nullptr};
+    2,         close_file,  read_file,      write_file,   truncate_file, sync_file,       file_size,
+    lock_file, unlock_file, check_reserved, file_control, sector_size,   characteristics, shm_map,
+    shm_lock,  shm_barrier, shm_unmap,      nullptr,      nullptr};
 
 int open_file(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* file, int flags, int* out) {
     file->pMethods = nullptr;

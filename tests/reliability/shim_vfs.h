@@ -13,7 +13,7 @@ namespace headpond::reliability {
 struct DiskEvent {
     enum class Kind { write, truncate, sync, remove };
     Kind kind = Kind::write;
-    std::string file;  // whole path
+    std::string file;         // whole path
     std::int64_t offset = 0;  // of a write; the size of a truncate
     std::string data;
 };
@@ -21,7 +21,7 @@ struct DiskEvent {
 struct Fault {
     enum class What { io_error, full, kill };
     What what = What::io_error;
-    std::int64_t at = 0;   // the number of the call, from 1; with `full`, of the write
+    std::int64_t at = 0;  // the number of the call, from 1; with `full`, of the write
     bool from_then_on = false;
 };
 

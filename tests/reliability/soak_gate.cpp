@@ -34,7 +34,10 @@ class Worker {
   public:
     Worker(Queue& queue, const std::filesystem::path& history, std::string name, std::uint64_t seed,
            const std::atomic<bool>& producing)
-        : queue_(queue), history_(history), name_(std::move(name)), random_(seed),
+        : queue_(queue),
+          history_(history),
+          name_(std::move(name)),
+          random_(seed),
           producing_(producing) {}
 
     void run() {

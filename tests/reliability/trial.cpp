@@ -100,8 +100,8 @@ std::string untimed(const std::string& history) {
 
 std::size_t identity(const Trial& trial, const std::string& history) {
     std::size_t sum = 1;
-    for (const std::string& bytes :
-         {untimed(history), read_text(trial.database()), read_text(trial.database().string() + "-wal")}) {
+    for (const std::string& bytes : {untimed(history), read_text(trial.database()),
+                                     read_text(trial.database().string() + "-wal")}) {
         sum = std::hash<std::string>{}(bytes) + sum * 0x9e3779b97f4a7c15ULL;
     }
     return sum;

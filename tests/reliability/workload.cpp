@@ -81,8 +81,8 @@ bool Workload::call(const std::function<bool()>& fn) {
 // A settlement on a full disk goes item by item: the first of them may have been settled. Memory
 // may end after the commit.
 Told Workload::failed() const {
-    const bool unknown = !failure_ || *failure_ == ErrorCode::outcome_unknown ||
-                         *failure_ == ErrorCode::disk_full;
+    const bool unknown =
+        !failure_ || *failure_ == ErrorCode::outcome_unknown || *failure_ == ErrorCode::disk_full;
     return unknown ? Told::unknown : Told::error;
 }
 
@@ -333,12 +333,10 @@ void Workload::read_outcomes() {
         ids.push_back(outcome.item_id);
     }
     history_.asked(Verb::forget, keys);
-    const bool done = pick(2) == 0 ? call(true, [&] { (void)queue_->forget(ids); })
-                                   : call(true, [&] {
-                                         queue_->transact([&](Transaction& transaction) {
-                                             (void)transaction.forget(ids);
-                                         });
-                                     });
+    const bool done =
+        pick(2) == 0 ? call(true, [&] { (void)queue_->forget(ids); }) : call(true, [&] {
+            queue_->transact([&](Transaction& transaction) { (void)transaction.forget(ids); });
+        });
     history_.told(Verb::forget, keys, done ? Told::yes : failed());
 }
 

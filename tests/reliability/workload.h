@@ -78,7 +78,7 @@ class Workload {
     std::shared_ptr<test::FakeClock> clock_ = std::make_shared<test::FakeClock>();
     std::shared_ptr<test::FakeRandom> tokens_;
     std::optional<Queue> queue_;
-    std::vector<std::string> known_;  // keys that were stored
+    std::vector<std::string> known_;    // keys that were stored
     std::optional<ErrorCode> failure_;  // empty after a failure that is no headpond::Error
     std::int64_t errors_ = 0;
     int keys_ = 0;

@@ -224,8 +224,8 @@ TEST_F(CreationTest, TheLogHasItsReserveAndKeepsItWhenTheLastCloses) {
     { const Queue queue(small); }
     EXPECT_GE(std::filesystem::file_size(other / "queue.db-wal"), mebibyte) << "never less";
     EXPECT_LT(std::filesystem::file_size(other / "queue.db-wal"), 2 * mebibyte);
-    EXPECT_EQ(std::filesystem::file_size(other / "queue.db"), 4096U)
-        << "the reserve was rolled back, and no open checkpoints";
+    EXPECT_LE(std::filesystem::file_size(other / "queue.db"), mebibyte / 2)
+        << "the reserve was rolled back";
 }
 
 }  // namespace

@@ -115,30 +115,6 @@ TEST_F(DamageTest, ATruncatedFileWithALogIsMet) {
     }
 }
 
-// A checkpoint that was cut off has written the first pages, and the log still has all of them.
-TEST_F(DamageTest, AFileThatACheckpointLeftShortIsWhole) {
-    const TempDir other;
-    Options there = options();
-    there.path = other / "queue.db";
-    {
-        Queue queue(there);
-        put(queue, {"a", "b"});
-    }
-    const std::string log = bytes_of(other / "queue.db-wal");
-    ASSERT_EQ(std::filesystem::file_size(there.path), page) << "an open alone checkpoints nothing";
-    RawDatabase(there.path).exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    const std::string main = bytes_of(there.path);
-    ASSERT_GT(main.size(), 8 * page);
-    for (const std::size_t left : {page, 2 * page, main.size() / 2, main.size() - page}) {
-        remove_sides(there.path);
-        write_bytes(there.path, main.substr(0, left));
-        write_bytes(there.path.string() + "-wal", log);
-        Queue queue(there);
-        EXPECT_THAT(resident(queue), UnorderedElementsAre("a", "b")) << left;
-        expect_sound(queue);
-    }
-}
-
 // The kind of every page is in its first byte (or, for the map of pages, a parent's).
 TEST_F(DamageTest, AFlippedBitAtTheHeadOfAPageIsMet) {
     int met = 0;

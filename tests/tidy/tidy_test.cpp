@@ -352,12 +352,12 @@ TEST(Tidy, NoTestIsSwitchedOff) {
     }
 }
 
-// A gate of the reliability suite runs for a time, or strikes at a random one; it waits for nothing.
+// A gate of the reliability suite runs for a time, or strikes at a random one; it waits for none.
 TEST(Tidy, TestsDoNotSleep) {
     EXPECT_THAT(found("sleep_for|sleep_until|\\bu?sleep\\(|nanosleep",
                       [](const Source& source) {
-                          const bool gate = source.in("tests/reliability/") &&
-                                            source.name.ends_with("_gate.cpp");
+                          const bool gate =
+                              source.in("tests/reliability/") && source.name.ends_with("_gate.cpp");
                           return source.in("tests/") && !gate;
                       }),
                 IsEmpty());

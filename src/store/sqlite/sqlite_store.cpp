@@ -17,8 +17,9 @@ constexpr std::int64_t frame_bytes = page_bytes + 24;  // a WAL frame has a head
 // 8 MiB of pages: small beside a process, large beside a queue's working set.
 constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
 
-// A checkpoint makes the database file larger in steps of this, ahead of what it needs.
-constexpr int growth_bytes = 256 * 1024;
+// A checkpoint leaves the database file so much longer than it needs, and rounds up.
+constexpr std::int64_t slack_bytes = 128 * 1024;
+constexpr std::int64_t growth_bytes = 256 * 1024;
 
 // Readers wait only for a recovery or a schema change.
 constexpr int reader_busy_ms = 5000;
@@ -69,8 +70,6 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         writer_->exec(order_.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         synchronous_full_ = order_.power_loss;
         sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
-        int step = growth_bytes;
-        sqlite3_file_control(writer_->getHandle(), "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
         sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
@@ -78,7 +77,6 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         transaction_ =
             std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
         guard_ = open_connection(order_.path, Access::read_write, 0);
-        files_.emplace(order_.path);
     } catch (const SQLite::Exception& failure) {
         rethrow(failure, "open", order_.path);
     }
@@ -86,26 +84,14 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
 
 SqliteStore::~SqliteStore() = default;
 
-void SqliteStore::require_usable(std::string_view operation) const {
-    if (outcome_unknown_) {
-        throw Error(ErrorCode::outcome_unknown, operation, order_.path,
-                    "an earlier sync failed; reopen the queue to learn what is on the disk");
-    }
-    // Three looks cost as much as three more system calls, a tenth of a small commit: calls in
-    // quick succession share one.
-    constexpr auto look_every = std::chrono::milliseconds(1);
-    const auto now = std::chrono::steady_clock::now();
-    if (now < looked_at_.load() + look_every) return;
-    if (const std::string* path = files_->displaced()) {
-        throw Error(ErrorCode::io, operation, *path,
-                    "the file was moved, removed or replaced while it was open; nothing was "
-                    "changed; allowed: to put it back, or to close the queue and open it anew");
-    }
-    looked_at_ = now;
+void SqliteStore::refuse_if_unknown(std::string_view operation) const {
+    if (!outcome_unknown_) return;
+    throw Error(ErrorCode::outcome_unknown, operation, order_.path,
+                "an earlier sync failed; reopen the queue to learn what is on the disk");
 }
 
 void SqliteStore::begin(std::string_view operation, bool synced) {
-    require_usable(operation);
+    refuse_if_unknown(operation);
     rollback();  // of an earlier transaction, whose own rollback ran out of memory
     // SQLite refuses to change it inside a transaction.
     if (order_.power_loss && synced != synchronous_full_) {
@@ -188,7 +174,7 @@ void SqliteStore::open_reader() {
 }
 
 void SqliteStore::read(std::string_view operation, const std::function<void(Transaction&)>& fn) {
-    require_usable(operation);
+    refuse_if_unknown(operation);
     const std::lock_guard lock(reader_mutex_);
     try {
         if (!reader_) open_reader();
@@ -208,12 +194,44 @@ void SqliteStore::read(std::string_view operation, const std::function<void(Tran
     }
 }
 
+// The checkpoint cuts the file to a multiple of the size that is set here, and extends it where the
+// pages need more, under its own lock: to the pages and some slack, or where the disk has no more,
+// to what the file has. Slack alone is claimed here; behind the pages nobody else writes.
+void SqliteStore::size_file() {
+    sqlite3* writer = writer_->getHandle();
+    const std::int64_t needed = query_integer(*guard_, "PRAGMA page_count") * page_bytes;
+    const std::int64_t size = file_size(order_.path);
+    std::int64_t wanted = (needed + slack_bytes) / growth_bytes * growth_bytes + growth_bytes;
+    std::error_code error;
+    const auto disk = std::filesystem::space(order_.path, error);
+    const bool room =
+        size >= wanted || (!error && disk.available >= static_cast<std::uintmax_t>(wanted - size));
+    if (!room) {
+        wanted = std::max(size, needed);
+    } else if (size >= needed + slack_bytes / 2) {
+        wanted = std::min(size, wanted);
+    }
+    constexpr std::int64_t step_max = 1 << 30;  // SQLite takes an int
+    std::int64_t step = wanted;
+    while (step > step_max && step % 2 == 0) step /= 2;
+    int multiple = static_cast<int>(std::min(step, step_max));
+    sqlite3_file_control(writer, "main", SQLITE_FCNTL_CHUNK_SIZE, &multiple);
+    if (needed <= size && size < wanted) {
+        sqlite3_file_control(writer, "main", SQLITE_FCNTL_SIZE_HINT, &wanted);
+    }
+}
+
 // PRAGMA wal_checkpoint beside another connection's write is the WAL-reset bug (SQLite 3.7.0 to
 // 3.51.2): the guard holds the write lock meanwhile. Others than PASSIVE would wait for the guard.
 bool SqliteStore::checkpoint() {
     sqlite3* guard = guard_->getHandle();
     if (sqlite3_exec(guard, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK)
         return false;
+    try {
+        size_file();
+    } catch (const SQLite::Exception&) {
+        // Without slack: the checkpoint below says whether it needs more than there is.
+    }
     int frames = 0;
     int moved = 0;
     const int code = sqlite3_wal_checkpoint_v2(writer_->getHandle(), nullptr,
@@ -227,7 +245,7 @@ bool SqliteStore::checkpoint() {
 // SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
     if (pages_ == pages_placed_) return false;
-    if (file_size(order_.path) < pages_ * page_bytes) return true;
+    if (file_size(order_.path) < pages_ * page_bytes + slack_bytes / 2) return true;
     pages_placed_ = pages_;
     return false;
 }
@@ -247,7 +265,8 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) {
 // Pages that have no place in the file of a full disk go to free ones before them.
 bool SqliteStore::fold_back() {
     try {
-        return shrink(pages_ - file_size(order_.path) / page_bytes) > 0;
+        const std::int64_t lacking = pages_ - file_size(order_.path) / page_bytes;
+        return lacking > 0 && shrink(lacking) > 0;
     } catch (const Error&) {
         return false;  // what was committed is; this is tried again after the next commit
     }
@@ -332,7 +351,6 @@ void SqliteStore::check_guest(Transaction& transaction) {
 }
 
 TextTable SqliteStore::select(const std::string& sql, std::string_view parameter, Millis wall) {
-    require_usable("view");
     TextTable table;
     const std::lock_guard lock(reader_mutex_);
     try {
@@ -393,7 +411,6 @@ std::vector<Store::Finding> SqliteStore::check() {
 }
 
 void SqliteStore::backup(const std::string& target) {
-    require_usable("backup");
     const std::lock_guard lock(reader_mutex_);
     try {
         if (!reader_) open_reader();

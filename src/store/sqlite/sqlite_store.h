@@ -2,7 +2,6 @@
 // rules.
 #pragma once
 
-#include "platform/files.h"
 #include "store/sqlite/open.h"
 #include "store/sqlite/transaction.h"
 #include "store/store.h"
@@ -51,11 +50,12 @@ class SqliteStore final : public Store {
 
   private:
     // After a failed sync, and while a file of the queue is not where it was opened.
-    void require_usable(std::string_view operation) const;
+    void refuse_if_unknown(std::string_view operation) const;
     void begin(std::string_view operation, bool synced);
     void commit(std::string_view operation);
     void rollback() noexcept;
     bool checkpoint();
+    void size_file();
     [[nodiscard]] bool file_lags();
     bool fold_back();
     void open_reader();
@@ -66,8 +66,6 @@ class SqliteStore final : public Store {
     std::unique_ptr<Statements> writer_statements_;
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
-    std::optional<platform::FilesInPlace> files_;  // set by the constructor
-    mutable std::atomic<std::chrono::steady_clock::time_point> looked_at_{};  // all in place then
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
     CommitGuard commits_;                        // written by the commit and rollback hooks
