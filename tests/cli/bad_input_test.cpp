@@ -331,9 +331,10 @@ TEST_F(BadFile, ACopyWithoutItsLogIsNotTakenForANewQueue) {
     // What the database file holds while all of a young queue is in its -wal.
     std::ofstream(dir / "copy.db").flush();
     RawDatabase(dir / "copy.db")
-        .exec("PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
-              "PRAGMA application_id=" +
-              std::to_string(0x48504E44) + "; COMMIT");
+        .exec(
+            "PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
+            "PRAGMA application_id=" +
+            std::to_string(0x48504E44) + "; COMMIT");
     for (const std::string command : {"health", "check", "peek"}) {
         expect_refused(bare({"--db", "copy.db", command}), "it is a copy without its -wal");
     }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -62,9 +63,26 @@ std::string_view EmbeddedSql::oldest_release() const {
     return sql.substr(label.size(), sql.find('\n') - label.size());
 }
 
+namespace {
+
+// Whether the rollback journal of a file's very first transaction lies beside it: its header
+// (sqlite.org/fileformat2.html, 3) has the magic number, and says that the file had no page before.
+// What the file holds, torn pages perhaps, SQLite will then throw away.
+bool founding_was_cut_off(const std::string& path) {
+    constexpr std::string_view magic("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8);
+    constexpr std::size_t pages_at = 16;
+    std::ifstream journal(path + "-journal", std::ios::binary);
+    std::string header(pages_at + 4, 'x');
+    if (!journal.read(header.data(), static_cast<std::streamsize>(header.size()))) return false;
+    return header.starts_with(magic) && header.substr(pages_at) == std::string(4, '\0');
+}
+
+}  // namespace
+
 FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t log_bytes) {
     if (db_bytes < 0) return FileKind::missing;
     if (db_bytes == 0) return FileKind::empty;
+    if (founding_was_cut_off(path)) return FileKind::queue;
     // Of one byte SQLite would say that it is an empty database.
     constexpr std::int64_t header_bytes = 100;
     if (db_bytes < header_bytes) throw not_a_queue(path, "not an SQLite database");
