@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,7 +76,10 @@ class Oracle {
 };
 
 // The invariants that hold in every file whatever was asked: integrity, ledger, ranges, schema,
-// bounds, attempts, one live lease a batch. Empty when all hold. Opens and closes the queue.
-[[nodiscard]] std::vector<std::string> broken_invariants(const std::filesystem::path& path);
+// bounds, attempts. Empty when all hold. Opens and closes the queue. `items_max` is the highest
+// limit that was ever set, since a lowered one is reached by the next enqueues (rule 1); empty: the
+// file's own.
+[[nodiscard]] std::vector<std::string> broken_invariants(
+    const std::filesystem::path& path, std::optional<std::int64_t> items_max = {});
 
 }  // namespace headpond::reliability

@@ -247,7 +247,8 @@ class Cutting {
         }
         // In a try the chain is only looked at.
         if (fresh && !(a_try_ && cut == Cut::keep_all)) {
-            for (const auto& broken : broken_invariants(target_)) trouble += "; " + broken;
+            for (const auto& broken : broken_invariants(target_, Workload::items_highest))
+                trouble += "; " + broken;
         }
         if (trouble.empty()) return;
         constexpr const char* names[] = {"drop all", "keep all", "some", "torn"};

@@ -23,6 +23,7 @@ Options options_of(const std::filesystem::path& path) {
     Options options;
     options.path = path;
     options.items_max = 100'000;
+    options.outcomes_max = 1'000'000'000;  // the oracle asks for each
     options.backoff_base = Ms{0};
     options.attempts_max = 1'000'000;
     options.log = [](LogLevel, std::string_view) {};

@@ -343,7 +343,8 @@ void Workload::read_outcomes() {
 // --- operators -----------------------------------------------------------------------------------
 
 void Workload::set_a_limit() {
-    const std::string value = std::to_string(20 + pick(30));
+    const std::size_t range = items_highest - items_lowest + 1;
+    const std::string value = std::to_string(items_lowest + static_cast<std::int64_t>(pick(range)));
     call(true, [&] { Admin(*queue_).set("items_max", value, "workload"); });
 }
 

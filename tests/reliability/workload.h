@@ -19,6 +19,9 @@ namespace headpond::reliability {
 
 class Workload {
   public:
+    // The limit of items is set between these.
+    static constexpr std::int64_t items_lowest = 20, items_highest = 49;
+
     struct Order {
         std::filesystem::path path;
         Durability durability = Durability::power_loss;
