@@ -15,7 +15,6 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace headpond::reliability {
 
@@ -219,19 +218,25 @@ class Cutting {
         std::string db, log, journal;
     };
 
-    void try_one(const Disk& disk, Cut cut, std::size_t event, std::size_t acknowledged) {
-        const std::uint64_t state = hash_of(disk.journal, hash_of(disk.log, hash_of(disk.db, 1)));
-        const bool fresh = seen_.insert(state).second;
-        if (!fresh && cut != Cut::keep_all) return;
+    void put(const Disk& disk) const {
         write_file(target_, disk.db);
         write_file(target_.string() + "-wal", disk.log);
         std::filesystem::remove(target_.string() + "-journal");
         if (!disk.journal.empty()) write_file(target_.string() + "-journal", disk.journal);
         std::filesystem::remove(target_.string() + "-shm");
         std::filesystem::remove(target_.string() + "-owners");
+    }
+
+    void try_one(const Disk& disk, Cut cut, std::size_t event, std::size_t acknowledged) {
+        const std::uint64_t state = hash_of(disk.journal, hash_of(disk.log, hash_of(disk.db, 1)));
+        // A state that was seen before may be too old for this event.
+        const auto known = seen_.find(state);
+        const bool fresh = known == seen_.end();
+        if (fresh) put(disk);
         std::string trouble;
         try {
-            const std::uint64_t found = digest(target_);
+            const std::uint64_t found = fresh ? digest(target_) : known->second;
+            seen_.emplace(state, found);
             if (cut == Cut::keep_all) {
                 chain_.push_back(found);
                 last_[found] = event;
@@ -244,6 +249,7 @@ class Cutting {
             }
         } catch (const std::exception& error) {
             trouble = error.what();
+            seen_.emplace(state, 0);
         }
         // In a try the chain is only looked at.
         if (fresh && !(a_try_ && cut == Cut::keep_all)) {
@@ -267,9 +273,9 @@ class Cutting {
     std::mt19937_64 random_;
     const bool a_try_;
     Recording recording_;
-    std::unordered_set<std::uint64_t> seen_;
-    std::vector<std::uint64_t> chain_;                     // by event, everything kept
-    std::unordered_map<std::uint64_t, std::size_t> last_;  // the last event that shows a state
+    std::unordered_map<std::uint64_t, std::uint64_t> seen_;  // state of the disk, its digest
+    std::vector<std::uint64_t> chain_;                       // by event, everything kept
+    std::unordered_map<std::uint64_t, std::size_t> last_;    // the last event that shows a state
     std::int64_t wanted_ = 0;
     GateReport* report_ = nullptr;
 };
