@@ -59,9 +59,7 @@ class Listing {
 
   private:
     void hold_ready(BatchPage& page) {
-        const auto totals = tx_.totals();
-        page.ready_held =
-            std::max<std::int64_t>(0, totals.items - totals.waiting_items - totals.leased_items);
+        page.ready_held = std::max<std::int64_t>(0, tx_.totals().ready());
         page.ready_leasable = barrier_.until ? in_seconds(*barrier_.until - now_) : barrier_.words;
         page.gate_reason = gate_.reason;
     }

@@ -89,7 +89,7 @@ Health Queue::health() const {
     health.bytes = totals.bytes;
     health.waiting = totals.waiting_items;
     health.leased = totals.leased_items;
-    health.ready = std::max<std::int64_t>(0, totals.items - health.waiting - health.leased);
+    health.ready = std::max<std::int64_t>(0, totals.ready());
     health.utilization =
         static_cast<double>(totals.items) / static_cast<double>(seen.settings.items_max);
     health.age_max = Ms{seen.oldest};

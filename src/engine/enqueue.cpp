@@ -43,7 +43,7 @@ class Admitting {
     }
 
     Admitted run() {
-        const bool was_empty = ready() <= 0;
+        const bool was_empty = context_.totals.ready() <= 0;
         for (std::size_t i = 0; i < items_.size(); ++i) {
             if (!answer_.blocked.empty()) {
                 answer_.blocked.push_back(i);
@@ -62,17 +62,13 @@ class Admitting {
             evictor_.bring_down(over, context_.settings.cleanup_rows);
         }
         const std::int64_t due = context_.settings.batch_items_due;
-        const bool crossed = ready() >= due && ready() - stored_ < due;
+        const std::int64_t ready = context_.totals.ready();
+        const bool crossed = ready >= due && ready - stored_ < due;
         context_.effects.wake |= stored_ > 0 && (was_empty || crossed);
         return std::move(answer_);
     }
 
   private:
-    [[nodiscard]] std::int64_t ready() const {
-        const auto& totals = context_.totals;
-        return totals.items - totals.waiting_items - totals.leased_items;
-    }
-
     // Bytes that newcomers may still take of the file's limit and of the disk.
     [[nodiscard]] std::int64_t disk_left() const {
         return std::min(context_.settings.file_bytes_max - context_.tx.file_bytes(),

@@ -99,8 +99,7 @@ class Leasing {
 
     [[nodiscard]] bool due_now(std::int64_t watermark) const {
         ReadyFacts ready;
-        const auto& totals = context_.totals;
-        ready.items = totals.items - totals.waiting_items - totals.leased_items;
+        ready.items = context_.totals.ready();
         const auto oldest = context_.tx.survey(watermark + 1, store::no_limit, 1);
         if (!oldest.empty()) ready.oldest_enqueued_at = oldest.front().enqueued_at;
         return cut_is_due(ready, context_.settings, context_.now);
@@ -179,8 +178,7 @@ Outlook outlook(store::Transaction& tx, Host& host, const Settings& settings,
     const auto oldest =
         trial ? std::vector<ItemRow>{} : tx.survey(tx.watermark() + 1, store::no_limit, 1);
     if (!oldest.empty()) {
-        const auto totals = tx.totals();
-        const ReadyFacts ready{.items = totals.items - totals.waiting_items - totals.leased_items,
+        const ReadyFacts ready{.items = tx.totals().ready(),
                                .oldest_enqueued_at = oldest.front().enqueued_at};
         sooner(order.when_due && !order.flush ? cut_due_at(ready, settings)
                                               : ready.oldest_enqueued_at);

@@ -65,19 +65,18 @@ RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
     for (const auto& letter : context.tx.dead(query)) {
         const auto& item = letter.item;
         // Never evicts, whatever the policy: old items do not push out new ones.
-        if (admit(fill_of(context.totals), item.bytes, context.settings, false) !=
-            Admission::store) {
-            // As at enqueue, a duplicate is told before the bounds: it needs no room.
-            if (static_cast<Keys>(context.settings.keys) == Keys::unique &&
-                context.tx.find(item.key)) {
-                answer.duplicates += 1;
-                answer.last = {letter.died_at, item.id};
-                continue;
-            }
-            answer.full = true;
-            break;
-        }
+        const bool room =
+            admit(fill_of(context.totals), item.bytes, context.settings, false) == Admission::store;
+        // As at enqueue, a duplicate is told before the bounds: it needs no room.
+        const bool duplicate = !room && static_cast<Keys>(context.settings.keys) == Keys::unique &&
+                               context.tx.find(item.key).has_value();
+        answer.full = !room && !duplicate;
+        if (answer.full) break;
         answer.last = {letter.died_at, item.id};
+        if (duplicate) {
+            answer.duplicates += 1;
+            continue;
+        }
         const auto id = context.tx.insert({.key = item.key,
                                            .source_tag = item.source_tag,
                                            .payload = item.payload,

@@ -25,6 +25,10 @@ struct Counters {
     [[nodiscard]] std::int64_t left() const noexcept {
         return acked + rejected + evicted + expired + abandoned + cancelled;
     }
+    // Items of no batch; under 0 after some hand edits, until a recount.
+    [[nodiscard]] std::int64_t ready() const noexcept {
+        return items - waiting_items - leased_items;
+    }
 };
 
 struct CounterColumn {

@@ -4,6 +4,7 @@
 
 #include "reliability/file_watch.h"
 #include "reliability/gate.h"
+#include "reliability/shared.h"
 #include "support/child_process.h"
 #include "support/raw_database.h"
 
@@ -14,9 +15,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <new>
-
-#include <sys/mman.h>
 
 namespace headpond::reliability {
 
@@ -32,13 +30,6 @@ struct Board {
     std::array<std::atomic<std::int64_t>, workers> errors{};
     char error[workers][300] = {};
 };
-
-Board& shared_board() {
-    void* memory =
-        mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
-    return *new (memory) Board;  // for the life of this program
-}
 
 void work(const std::filesystem::path& path, int worker, std::uint64_t seed, Board& board) {
     const auto me = static_cast<std::size_t>(worker);
@@ -236,7 +227,8 @@ class Editing {
     GateReport& report_;
     Editor editor_;
     const std::filesystem::path path_;
-    Board& board_ = shared_board();
+    const Shared<Board> shared_;
+    Board& board_ = *shared_;
 };
 
 GateReport hand_edits(const GateRun& run) {

@@ -2,6 +2,7 @@
 // histories that they leave, written before and after each call, are the oracle.
 #include "reliability/gate.h"
 #include "reliability/oracle.h"
+#include "reliability/shared.h"
 #include "reliability/shim_vfs.h"
 #include "reliability/workload.h"
 
@@ -11,11 +12,9 @@
 #include <climits>
 #include <csignal>
 #include <cstring>
-#include <new>
 #include <stdexcept>
 #include <thread>
 
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,22 +33,7 @@ struct Seen {
     char error[200] = {};
 };
 
-class SharedSeen {
-  public:
-    SharedSeen() {
-        void* memory = mmap(nullptr, sizeof(Seen) * slots, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
-        seen_ = new (memory) Seen[slots];
-    }
-    SharedSeen(const SharedSeen&) = delete;
-    SharedSeen& operator=(const SharedSeen&) = delete;
-    ~SharedSeen() { munmap(seen_, sizeof(Seen) * slots); }
-    Seen& operator[](int slot) { return seen_[slot]; }
-
-  private:
-    Seen* seen_ = nullptr;
-};
+using AllSeen = std::array<Seen, slots>;
 
 struct Counts {
     std::int64_t rounds = 0, writing = 0, holding = 0;
@@ -59,7 +43,7 @@ struct Counts {
 class Session {
   public:
     Session(std::filesystem::path folder, Durability durability, std::mt19937_64& random,
-            SharedSeen& seen)
+            AllSeen& seen)
         : folder_(std::move(folder)), durability_(durability), random_(random), seen_(seen) {
         std::filesystem::create_directories(folder_);
         for (int slot = 0; slot < slots; ++slot) start(slot);
@@ -156,7 +140,7 @@ class Session {
     const std::filesystem::path folder_;
     const Durability durability_;
     std::mt19937_64& random_;
-    SharedSeen& seen_;
+    AllSeen& seen_;
     std::array<pid_t, slots> children_{};
     std::vector<std::filesystem::path> histories_;
     int generation_ = 0;
@@ -165,7 +149,8 @@ class Session {
 GateReport kill_nine(const GateRun& run) {
     GateReport report;
     Counts counts;
-    SharedSeen seen;
+    const Shared<AllSeen> shared;
+    AllSeen& seen = *shared;
     auto random = run.random();
     for (std::int64_t file = 0; counts.rounds < run.amount; ++file) {
         const auto& parent = file % 2 == 0 ? run.disk : run.memory;

@@ -2,39 +2,18 @@
 // the answer, and what was acknowledged before is there.
 #include "reliability/allocations.h"
 #include "reliability/gate.h"
+#include "reliability/shared.h"
 #include "reliability/trial.h"
 
 #include <algorithm>
 #include <atomic>
 #include <fstream>
-#include <new>
-#include <stdexcept>
-
-#include <sys/mman.h>
 
 namespace headpond::reliability {
 
 namespace {
 
 constexpr std::size_t violations_max = 20;
-
-// Seen by the parent after its child has died.
-class SharedCounter {
-  public:
-    SharedCounter() {
-        void* memory = mmap(nullptr, sizeof(std::atomic<std::size_t>), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");
-        value_ = new (memory) std::atomic<std::size_t>(0);
-    }
-    SharedCounter(const SharedCounter&) = delete;
-    SharedCounter& operator=(const SharedCounter&) = delete;
-    ~SharedCounter() { munmap(value_, sizeof *value_); }
-    std::atomic<std::size_t>& value() { return *value_; }
-
-  private:
-    std::atomic<std::size_t>* value_ = nullptr;
-};
 
 struct Point {
     Allocator allocator = Allocator::sqlite;
@@ -96,21 +75,22 @@ GateReport memory(const GateRun& run) {
                       .rounds = 1,
                       .inside = count_allocations};
     const auto points = points_of(trial, run.amount);
-    SharedCounter next;
+    const Shared<std::atomic<std::size_t>> shared;  // how far the children came
+    std::atomic<std::size_t>& next = *shared;
     const auto findings = run.memory / "findings";
-    while (next.value() < points.size() && report.violations.size() < violations_max) {
-        const int signal = run_child([&] { strike(trial, points, next.value(), findings); });
+    while (next < points.size() && report.violations.size() < violations_max) {
+        const int signal = run_child([&] { strike(trial, points, next, findings); });
         if (signal == 0) continue;
-        report.violation(points[next.value()].text() + ": the process died of signal " +
+        report.violation(points[next].text() + ": the process died of signal " +
                          std::to_string(signal));
-        next.value() += 1;
+        next += 1;
     }
     std::ifstream in(findings);
     for (std::string line; std::getline(in, line);) report.violation(line);
-    report.reached = std::to_string(next.value().load()) + " points, " +
+    report.reached = std::to_string(next.load()) + " points, " +
                      (run.amount >= 100 ? "every allocation" : "a sample") + " of the workload, " +
                      std::to_string(report.violations.size()) + " violations";
-    report.enough = run.amount >= 100 && next.value() >= points.size();
+    report.enough = run.amount >= 100 && next >= points.size();
     return report;
 }
 

@@ -238,7 +238,6 @@ class Cutting {
             const std::uint64_t found = fresh ? digest(target_) : known->second;
             seen_.emplace(state, found);
             if (cut == Cut::keep_all) {
-                chain_.push_back(found);
                 last_[found] = event;
             }
             const auto it = last_.find(found);
@@ -274,7 +273,6 @@ class Cutting {
     const bool a_try_;
     Recording recording_;
     std::unordered_map<std::uint64_t, std::uint64_t> seen_;  // state of the disk, its digest
-    std::vector<std::uint64_t> chain_;                       // by event, everything kept
     std::unordered_map<std::uint64_t, std::size_t> last_;    // the last event that shows a state
     std::int64_t wanted_ = 0;
     GateReport* report_ = nullptr;

@@ -81,8 +81,11 @@ bool Workload::call(const std::function<bool()>& fn) {
 // A settlement on a full disk goes item by item: the first of them may have been settled. Memory
 // may end after the commit.
 Told Workload::failed() const {
-    const bool unknown =
-        !failure_ || *failure_ == ErrorCode::outcome_unknown || *failure_ == ErrorCode::disk_full;
+    return failure_ == ErrorCode::disk_full ? Told::unknown : failed_whole();
+}
+
+Told Workload::failed_whole() const {
+    const bool unknown = !failure_ || *failure_ == ErrorCode::outcome_unknown;
     return unknown ? Told::unknown : Told::error;
 }
 
@@ -176,9 +179,7 @@ void Workload::enqueue() {
     history_.asked(Verb::enqueue, keys);
     std::vector<Enqueued> answers;
     if (!call(true, [&] { answers = queue_->enqueue(items); })) {
-        // Nothing of it: an enqueue is one transaction.
-        const bool unknown = !failure_ || *failure_ == ErrorCode::outcome_unknown;
-        history_.told(Verb::enqueue, keys, unknown ? Told::unknown : Told::error);
+        history_.told(Verb::enqueue, keys, failed_whole());
         return;
     }
     std::vector<std::pair<std::string, Told>> all;
@@ -212,11 +213,7 @@ void Workload::enqueue_with_guest() {
                 if (changes_its_mind) throw ChangedMind{};
             });
         });
-        const bool unknown = !failure_ || *failure_ == ErrorCode::outcome_unknown;
-        history_.told(Verb::enqueue, {key},
-                      done      ? told_of(answer)
-                      : unknown ? Told::unknown
-                                : Told::error);
+        history_.told(Verb::enqueue, {key}, done ? told_of(answer) : failed_whole());
     } catch (const ChangedMind&) {
         history_.told(Verb::enqueue, {key}, Told::no);
     }

@@ -55,6 +55,8 @@ class Workload {
     bool call(const std::function<bool()>& durable);
     // How a change ended that `call` just failed to make.
     [[nodiscard]] Told failed() const;
+    // The same of one that is a single transaction whatever happens.
+    [[nodiscard]] Told failed_whole() const;
     bool open();
     bool ready();
     void close();

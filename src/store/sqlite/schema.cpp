@@ -287,21 +287,18 @@ Objects objects_of(SQLite::Database& database) {
 
 const Name key_index{false, "items_key"};
 
-// What the migrations up to this version make.
-Objects objects_at(int version) {
+// A database in memory with what the migrations up to this version make.
+SQLite::Database migrated_to(int version) {
     SQLite::Database memory(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     for (const EmbeddedSql& migration : embedded_migrations()) {
         if (migration.version <= version) memory.exec(std::string(migration.sql));
     }
-    return objects_of(memory);
+    return memory;
 }
 
 const Objects& expected_objects() {
     static const Objects objects = [] {
-        SQLite::Database memory(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-        for (const EmbeddedSql& migration : embedded_migrations()) {
-            memory.exec(std::string(migration.sql));
-        }
+        SQLite::Database memory = migrated_to(newest_schema());
         memory.exec(std::string(embedded_views().sql));
         memory.exec("CREATE UNIQUE INDEX items_key ON items (key)");
         return objects_of(memory);
@@ -337,7 +334,8 @@ bool runs_inside(const Object& ours, const Object& found) {
 // Migrations write: a trigger that is not of the file's own version must not run in them.
 void refuse_planted_triggers(SQLite::Database& database, const std::string& path) {
     const SQLite::Transaction snapshot(database);
-    const Objects known = objects_at(schema_version(database));
+    SQLite::Database memory = migrated_to(schema_version(database));
+    const Objects known = objects_of(memory);
     for (const auto& [name, object] : objects_of(database)) {
         const auto it = known.find(name);
         if (object.type != "trigger" || (it != known.end() && it->second == object)) continue;
@@ -352,10 +350,7 @@ void refuse_planted_triggers(SQLite::Database& database, const std::string& path
 const std::vector<std::string>& view_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> all;
-        SQLite::Database memory(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-        for (const EmbeddedSql& migration : embedded_migrations()) {
-            memory.exec(std::string(migration.sql));
-        }
+        SQLite::Database memory = migrated_to(newest_schema());
         memory.exec(std::string(embedded_views().sql));
         SQLite::Statement rows(memory, "SELECT name FROM sqlite_schema WHERE type = 'view'");
         while (rows.executeStep()) all.push_back(rows.getColumn(0).getString());

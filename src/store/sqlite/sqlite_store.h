@@ -7,12 +7,10 @@
 #include "store/store.h"
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,7 +47,7 @@ class SqliteStore final : public Store {
     void check_guest(Transaction& transaction) override;
 
   private:
-    // After a failed sync, and while a file of the queue is not where it was opened.
+    // After a failed sync.
     void refuse_if_unknown(std::string_view operation) const;
     void begin(std::string_view operation, bool synced);
     void commit(std::string_view operation);
