@@ -32,8 +32,11 @@ inline std::string mount_small_disk(const std::filesystem::path& folder, std::in
         std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
         std::ofstream("/proc/self/gid_map") << "0 " << group << " 1";
     }
-    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-        return failed("mount (private)");
+    // The mount that the folder lies in: "/" itself is none in a chroot.
+    std::filesystem::path around = folder;
+    while (::mount("none", around.c_str(), nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+        if (errno != EINVAL || around == around.parent_path()) return failed("mount (private)");
+        around = around.parent_path();
     }
     const std::string size = "mode=0700,size=" + std::to_string(bytes);
     if (::mount("tmpfs", folder.c_str(), "tmpfs", 0, size.c_str()) != 0) return failed("mount");

@@ -17,9 +17,11 @@ constexpr std::int64_t frame_bytes = page_bytes + 24;  // a WAL frame has a head
 // 8 MiB of pages: small beside a process, large beside a queue's working set.
 constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
 
-// A checkpoint leaves the database file so much longer than it needs, and rounds up.
+// A checkpoint leaves the database file so much longer than it needs, and rounds up: coarsely when
+// it grows, finely when it is cut, so that a drained file is small again.
 constexpr std::int64_t slack_bytes = 128 * 1024;
 constexpr std::int64_t growth_bytes = 256 * 1024;
+constexpr std::int64_t cut_bytes = 64 * 1024;
 
 // Readers wait only for a recovery or a schema change.
 constexpr int reader_busy_ms = 5000;
@@ -201,7 +203,10 @@ void SqliteStore::size_file() {
     sqlite3* writer = writer_->getHandle();
     const std::int64_t needed = query_integer(*guard_, "PRAGMA page_count") * page_bytes;
     const std::int64_t size = file_size(order_.path);
-    std::int64_t wanted = (needed + slack_bytes) / growth_bytes * growth_bytes + growth_bytes;
+    const auto rounded = [&](std::int64_t step) {
+        return (needed + slack_bytes) / step * step + step;
+    };
+    std::int64_t wanted = rounded(growth_bytes);
     std::error_code error;
     const auto disk = std::filesystem::space(order_.path, error);
     const bool room =
@@ -209,7 +214,7 @@ void SqliteStore::size_file() {
     if (!room) {
         wanted = std::max(size, needed);
     } else if (size >= needed + slack_bytes / 2) {
-        wanted = std::min(size, wanted);
+        wanted = std::min(size, rounded(cut_bytes));
     }
     constexpr std::int64_t step_max = 1 << 30;  // SQLite takes an int
     std::int64_t step = wanted;
