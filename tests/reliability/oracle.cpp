@@ -244,8 +244,7 @@ Oracle::Verdict Oracle::judge(const std::filesystem::path& path) const {
 
 // --- invariants ----------------------------------------------------------------------------------
 
-std::vector<std::string> broken_invariants(
-    const std::filesystem::path& path,
+std::vector<std::string> broken_invariants(const std::filesystem::path& path,
                                            std::optional<std::int64_t> items_max) {
     std::vector<std::string> broken;
     Options options;
