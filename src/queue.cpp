@@ -171,14 +171,35 @@ std::optional<Batch> lease_once(const std::shared_ptr<Core>& core, engine::Lease
     return detail::BatchState::make(std::move(state));
 }
 
+// Waits for a reason to look at the queue again: a wake-up, a commit that gave none, the death of
+// one who held a lease, `stop`, or the end of `limit`.
+void wait_for_news(Core& core, std::uint64_t seen, std::int64_t version,
+                   const std::vector<store::OwnerRow>& holders, Ms limit,
+                   const std::stop_token& stop) {
+    // The dead give no signal: whoever waits probes them this often (rule 7), and learns half as
+    // often whether there is one to probe. Waking up is what costs; a whole look costs more still.
+    const Ms probe{holders.empty() ? 100 : 50};
+    const auto died = [&core](const store::OwnerRow& owner) {
+        return core.life_of(owner) == engine::Host::Life::dead;
+    };
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    for (Ms left = limit; left.count() > 0;
+         left = std::chrono::ceil<Ms>(deadline - std::chrono::steady_clock::now())) {
+        core.waiting().wait(seen, std::min(left, probe), stop);
+        if (core.waiting().seen() != seen || stop.stop_requested() || core.closed.load() ||
+            core.store().data_version() != version || std::ranges::any_of(holders, died)) {
+            return;
+        }
+    }
+}
+
 // Waits until a lease may find something: true, or false at the deadline.
 bool wait_for_work(Core& core, const engine::LeaseOrder& order,
                    std::chrono::steady_clock::time_point deadline, const std::stop_token& stop) {
-    // Dead owners give no signal: whoever waits probes them this often (rule 7). Without leases the
-    // backstop covers a lost wake-up.
-    constexpr Ms probe{50};
+    constexpr Ms backstop{250};  // whatever gives no sign, such as a clock that was set
     for (;;) {
         const auto seen = core.waiting().seen();
+        const auto version = core.store().data_version();
         engine::Outlook outlook;
         store::Millis now = 0;
         core.read("lease", [&](store::Transaction& tx) {
@@ -189,9 +210,9 @@ bool wait_for_work(Core& core, const engine::LeaseOrder& order,
         if (outlook.now || flush != order.flush) return true;
         const auto left = std::chrono::ceil<Ms>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0 || stop.stop_requested() || core.closed.load()) return false;
-        Ms limit = std::min(left, probe);
+        Ms limit = std::min(left, backstop);
         if (outlook.at) limit = std::clamp(Ms{*outlook.at - now}, Ms{1}, limit);
-        core.waiting().wait(seen, limit, stop);
+        wait_for_news(core, seen, version, outlook.holders, limit, stop);
     }
 }
 

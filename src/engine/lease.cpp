@@ -186,11 +186,10 @@ Outlook outlook(store::Transaction& tx, Host& host, const Settings& settings,
     const auto lapsing = tx.next_lapse();
     sooner(lapsing);
     if (lapsing) {
-        for (const auto& owner : tx.owners()) {
-            if (owner.id != host.owner_id() && host.life_of(owner) == Host::Life::dead &&
-                !tx.held_by(owner.id, 1).empty()) {
-                outlook.now = true;
-            }
+        for (auto& owner : tx.owners()) {
+            if (owner.id == host.owner_id() || tx.held_by(owner.id, 1).empty()) continue;
+            outlook.now |= host.life_of(owner) == Host::Life::dead;
+            outlook.holders.push_back(std::move(owner));
         }
     }
     outlook.now |= outlook.at && *outlook.at <= now;

@@ -51,6 +51,8 @@ struct Outlook {
     bool now = false;                 // a lease would find something to do
     std::optional<store::Millis> at;  // or from then on, by the queue clock
     bool gate_closed = false;
+    // Other processes that hold leases, alive when looked at: one that dies gives no sign.
+    std::vector<store::OwnerRow> holders;
 };
 [[nodiscard]] Outlook outlook(store::Transaction& tx, Host& host, const Settings& settings,
                               const LeaseOrder& order);

@@ -156,6 +156,8 @@ class Store {
     virtual void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) = 0;
     // Runs fn on one consistent snapshot; its verbs that change throw.
     virtual void read(std::string_view operation, const std::function<void(Transaction&)>& fn) = 0;
+    // Differs from what it answered before where a commit has been made in between.
+    [[nodiscard]] virtual std::int64_t data_version() = 0;
     // Housekeeping of a writer that still holds its turn: keeps the log under `log_bytes_max`.
     // Never throws for what is only late.
     virtual void relieve(std::int64_t log_bytes_max) = 0;

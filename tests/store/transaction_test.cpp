@@ -37,6 +37,18 @@ TEST_F(TransactionTest, AFinishedAttemptKeepsItsItemsUnlessToldOtherwise) {
     EXPECT_EQ(ask("SELECT count(*) FROM attempts WHERE error IS NULL"), "3");
 }
 
+TEST_F(TransactionTest, TheDataVersionTellsOfCommitsByAnyone) {
+    const auto before = store->data_version();
+    EXPECT_EQ(store->data_version(), before);
+    store->read("test", [](Transaction& tx) { (void)tx.totals(); });
+    EXPECT_EQ(store->data_version(), before);
+    write([](Transaction& tx) { tx.set_last_cleanup(5); });
+    const auto own = store->data_version();
+    EXPECT_NE(own, before);
+    RawDatabase(path).exec("UPDATE totals SET last_cleanup_at = 6");
+    EXPECT_NE(store->data_version(), own);
+}
+
 TEST_F(TransactionTest, EmptyTextIsNullWhereItMeansNothing) {
     write([](Transaction& tx) {
         store::BatchRow row;

@@ -196,6 +196,19 @@ void SqliteStore::read(std::string_view operation, const std::function<void(Tran
     }
 }
 
+std::int64_t SqliteStore::data_version() {
+    refuse_if_unknown("lease");
+    const std::lock_guard lock(reader_mutex_);
+    try {
+        if (!reader_) open_reader();
+        // The reader never writes: each commit is another connection's, and counted.
+        Run run((*reader_statements_)[Sql::data_version]);
+        return run.step() ? run.integer(0) : 0;
+    } catch (const SQLite::Exception& failure) {
+        rethrow(failure, "lease", order_.path);
+    }
+}
+
 // The checkpoint cuts the file to a multiple of the size that is set here, and extends it where the
 // pages need more, under its own lock: to the pages and some slack, or where the disk has no more,
 // to what the file has. Slack alone is claimed here; behind the pages nobody else writes.

@@ -24,8 +24,8 @@ struct CommitGuard {
     bool rolled_back = false;  // since our BEGIN
 };
 
-// write, relieve, shrink and set_log_reserve: by one thread at a time. read, size, view, check,
-// backup: from any thread.
+// write, relieve, shrink and set_log_reserve: by one thread at a time. read, data_version, size,
+// view, check, backup: from any thread.
 class SqliteStore final : public Store {
   public:
     explicit SqliteStore(OpenOrder order);
@@ -33,6 +33,7 @@ class SqliteStore final : public Store {
 
     void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) override;
     void read(std::string_view operation, const std::function<void(Transaction&)>& fn) override;
+    std::int64_t data_version() override;
     void relieve(std::int64_t log_bytes_max) override;
     void set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) override;
     std::int64_t shrink(std::int64_t pages) override;
