@@ -1,5 +1,8 @@
 #include "support/program.h"
 
+#include "support/private_mount.h"
+#include "support/temp_dir.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +17,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -40,13 +44,25 @@ std::pair<int, int> make_pipe() {
     return {ends[0], ends[1]};
 }
 
+// The controlling side of a new pseudo terminal. A bare system has no /dev/pts: it gets one of
+// ours.
+int open_terminal() {
+    const int fd = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0) return fd;
+    const TempDir folder;
+    const std::string refused = mount_privately(folder.path(), "devpts", "newinstance");
+    if (!refused.empty()) throw std::runtime_error("no pseudo terminal: " + refused);
+    const int own = ::open((folder / "ptmx").c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    // What is open stays.
+    if (::umount2(folder.path().c_str(), MNT_DETACH) != 0 || own < 0) fail("/dev/pts of our own");
+    return own;
+}
+
 // Our side, the program's side; without echo, so that what we type does not come back.
 std::pair<int, int> make_terminal() {
-    const int ours = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (ours < 0 || ::grantpt(ours) != 0 || ::unlockpt(ours) != 0) fail("posix_openpt");
-    std::array<char, 128> name{};
-    if (::ptsname_r(ours, name.data(), name.size()) != 0) fail("ptsname_r");
-    const int theirs = ::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const int ours = open_terminal();
+    if (::unlockpt(ours) != 0) fail("unlockpt");
+    const int theirs = ::ioctl(ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (theirs < 0) fail("open the terminal");
     termios settings{};
     if (::tcgetattr(theirs, &settings) != 0) fail("tcgetattr");
