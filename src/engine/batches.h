@@ -13,6 +13,6 @@ void park_batch(Context& context, store::BatchRow& batch, store::Millis not_befo
 
 // Ends the batch and makes two of its `rows` (two or more, ascending), due at once.
 void split_batch(Context& context, const store::BatchRow& batch,
-                 const std::vector<const store::ItemRow*>& rows);
+                 std::vector<const store::ItemRow*> rows);
 
 }  // namespace headpond::engine

@@ -330,8 +330,16 @@ void park_batch(Context& context, BatchRow& batch, store::Millis not_before) {
     context.effects.wake |= not_before <= context.now;
 }
 
-void split_batch(Context& context, const BatchRow& batch, const std::vector<const ItemRow*>& rows) {
+void split_batch(Context& context, const BatchRow& batch, std::vector<const ItemRow*> rows) {
     end_batch(context, batch);
+    const auto next = context.tx.batches(batch.first_id, 1);
+    if (!next.empty() && next.front().first_id <= batch.last_id) {
+        // A hand edit made ranges overlap: what a later batch claims too is that one's.
+        std::erase_if(rows, [&](const ItemRow* row) {
+            const auto claimed = context.tx.batch_of(row->id);
+            return claimed && claimed->first_id > batch.first_id;
+        });
+    }
     const std::size_t half = (rows.size() + 1) / 2;
     const auto make = [&](std::size_t first, std::size_t last) {
         BatchRow part;
@@ -350,8 +358,8 @@ void split_batch(Context& context, const BatchRow& batch, const std::vector<cons
         context.tx.add_batch(part);
         context.count(&Counters::waiting_items, part.items);
     };
-    make(0, half);
-    make(half, rows.size());
+    if (half > 0) make(0, half);
+    if (half < rows.size()) make(half, rows.size());
     context.effects.wake = true;
 }
 

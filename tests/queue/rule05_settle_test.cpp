@@ -294,6 +294,22 @@ TEST_F(Rule05Settle, WhatLeftABatchWhileItWaitedIsGoneForALateAck) {
     expect_sound(queue);
 }
 
+TEST_F(Rule05Settle, ASplitLeavesALaterBatchWhatAHandEditMadeBothClaim) {
+    Queue queue(options());
+    Batch batch = leased(queue, {"a", "b"});
+    Batch later = leased(queue, {"c", "d", "e"});
+    RawDatabase(dir / "queue.db").exec("UPDATE batches SET last_id = 5 WHERE first_id = 1");
+    EXPECT_FALSE(batch.split("too long").fenced);  // the middle of five is where the later begins
+    EXPECT_EQ(later.ack().acked, 3U);
+    for (const char* key : {"a", "b"}) {
+        auto half = queue.lease();
+        ASSERT_TRUE(half);
+        EXPECT_EQ(keys_of(*half), Keys{key});
+        half->ack();
+    }
+    expect_sound(queue);
+}
+
 TEST_F(Rule05Settle, AFencedSettlementChangesNothing) {
     Queue queue(options());
     Batch batch = leased(queue, {"a"}, {.lease_time = Ms{1'000}});

@@ -20,6 +20,11 @@ headpond_mutant(restored_token_lives engine/settle.cpp "restore" 10
     "|| batch->lease_token != token)" ")")
 
 headpond_gate("hand edits" 40 40)
+headpond_mutant(orphans_not_adopted engine/recount.cpp "hand edits" 1
+    "if (found.empty()) return;" "return;")
+headpond_mutant(edits_not_counted engine/recount.cpp "hand edits" 1
+    "const RangeSum all = context_.tx.sum(0, store::no_limit, base_);"
+    "const RangeSum all = context_.tx.sum(0, 0, base_);")
 if(TARGET headpond_cli)
     target_compile_definitions(reliability_objects PRIVATE
         HEADPOND_CLI="$<TARGET_FILE:headpond_cli>")

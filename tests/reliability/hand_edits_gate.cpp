@@ -31,15 +31,19 @@ struct Board {
     char error[workers][300] = {};
 };
 
-void work(const std::filesystem::path& path, int worker, std::uint64_t seed, Board& board) {
-    const auto me = static_cast<std::size_t>(worker);
-    std::mt19937_64 random(seed);
+Options options_of(const std::filesystem::path& path) {
     Options options;
     options.path = path;
     options.durability = Durability::process_crash;
     options.log = [](LogLevel, std::string_view) {};
     options.backoff_base = options.release_delay_min = Ms{0};
-    Queue queue(options);
+    return options;
+}
+
+void work(const std::filesystem::path& path, int worker, std::uint64_t seed, Board& board) {
+    const auto me = static_cast<std::size_t>(worker);
+    std::mt19937_64 random(seed);
+    Queue queue(options_of(path));
     for (int key = 0; !board.stop; ++board.rounds[me]) {
         try {
             for (std::uint64_t n = 1 + random() % 4; n > 0; --n) {
@@ -160,21 +164,22 @@ class Editing {
         judge_workers();
     }
     void judge_repair() {
-        edit("INSERT INTO items (key, payload, enqueued_at) VALUES ('last', x'01', 1)");
-        edit("UPDATE batches SET items = items + 1");
+        damage("1");
         const Ended found = cli("check");
         if (found.exit != 2) unexpected("check of an edited file", found, "2");
         const Ended repaired = cli("check --repair");
         if (repaired.exit > 1) unexpected("check --repair", repaired, "0 or 1");
-        const Ended clean = cli("check");
-        if (clean.exit > 1) unexpected("check after the repair", clean, "0 or 1");
+        judge_counts();
+        damage("2");
+        Queue queue(options_of(path_));
+        queue.cleanup();
+        judge_counts();
+        // The workers' releases may have closed it.
+        edit("UPDATE gate SET state = 'open', until = NULL, trial_batch_id = NULL");
+        while (auto batch = queue.lease({.wait = Ms{1'000}})) batch->ack();
         test::RawDatabase raw(path_);
-        const auto off = raw.integer("SELECT difference FROM ledger");
-        if (off != 0) report_.violation("the ledger is off by " + std::to_string(off));
-        const auto counted = raw.integer(
-            "SELECT outcomes <> (SELECT count(*) FROM outcomes) OR dead_letters <> "
-            "(SELECT count(*) FROM dead_letters) FROM totals");
-        if (counted != 0) report_.violation("outcomes or dead letters are counted wrong");
+        const std::string left = raw.text("SELECT group_concat(key) FROM items");
+        if (!left.empty()) report_.violation("never leased: " + left.substr(0, 200));
         edited = raw.integer("SELECT edited FROM totals");
     }
     std::int64_t edits = 0, edited = 0;
@@ -193,6 +198,30 @@ class Editing {
         if (ended.exit != 0 && !refused) unexpected(statement, ended, "0");
         edits += ended.exit == 0 ? 1 : 0;
         if (!board_.stop) wait_for_rounds(statement);
+    }
+    // Two items, of which the first is below the last batch and in none; and a wrong count.
+    void damage(const std::string& n) {
+        edit("INSERT INTO items (key, payload, enqueued_at) VALUES ('orphan-" + n +
+             "', x'01', (SELECT seen_at FROM clock)), ('last-" + n +
+             "', x'01', (SELECT seen_at FROM clock)); INSERT INTO batches (state, first_id, "
+             "last_id, items, bytes, not_before, created_at) SELECT 'waiting', max(id), max(id), "
+             "1, 1, 0, 0 FROM items");
+        edit("UPDATE batches SET items = items + 1");
+    }
+    void judge_counts() {
+        const Ended clean = cli("check");
+        if (clean.exit > 1) unexpected("check after the repair", clean, "0 or 1");
+        test::RawDatabase raw(path_);
+        const auto off = raw.integer("SELECT difference FROM ledger");
+        if (off != 0) report_.violation("the ledger is off by " + std::to_string(off));
+        const auto counted = raw.integer(
+            "SELECT outcomes <> (SELECT count(*) FROM outcomes) OR dead_letters <> "
+            "(SELECT count(*) FROM dead_letters) FROM totals");
+        if (counted != 0) report_.violation("outcomes or dead letters are counted wrong");
+        const auto orphans = raw.integer(
+            "SELECT count(*) FROM items i WHERE id < (SELECT max(first_id) FROM batches) AND NOT "
+            "EXISTS (SELECT 1 FROM batches WHERE i.id BETWEEN first_id AND last_id)");
+        if (orphans != 0) report_.violation(std::to_string(orphans) + " items are in no batch");
     }
     void wait_for_rounds(const std::string& after) {
         const std::array<std::int64_t, workers> before{board_.rounds[0], board_.rounds[1]};
