@@ -204,6 +204,7 @@ std::int64_t Admin::count_dead(const DeadFilter& filter) const {
 
 Redriven Admin::redrive(const DeadFilter& filter) {
     Redriven total;
+    std::int64_t too_large = 0;
     auto query = to_query(filter);
     for (std::int64_t left = query.limit; left > 0;) {
         query.limit = std::min(left, dead_chunk);
@@ -212,13 +213,16 @@ Redriven Admin::redrive(const DeadFilter& filter) {
         });
         total.redriven += part.redriven;
         total.duplicates += part.duplicates;
-        left -= part.redriven + part.duplicates;
+        too_large += part.too_large;
+        const auto seen = part.redriven + part.duplicates + part.too_large;
+        left -= seen;
+        total.remaining = too_large;
         if (part.full) {
-            total.remaining = std::min(count_dead(filter) - total.duplicates, left);
+            total.remaining = std::min(count_dead(filter) - total.duplicates, left + too_large);
             break;
         }
-        if (part.redriven + part.duplicates < query.limit) break;  // no others match
-        query.after = part.last;  // skipped duplicates stay where they are
+        if (seen < query.limit) break;  // no others match
+        query.after = part.last;        // what was skipped stays where it is
     }
     return total;
 }

@@ -4,6 +4,19 @@
 
 namespace headpond {
 
+namespace {
+// What a Batch says of itself after it was moved from.
+const detail::BatchState& facts(const std::unique_ptr<detail::BatchState>& state) noexcept {
+    static const detail::BatchState none;
+    return state ? *state : none;
+}
+detail::BatchState& usable(const std::unique_ptr<detail::BatchState>& state, const char* what) {
+    if (state) return *state;
+    throw Error(ErrorCode::misuse, what, "",
+                "the Batch was moved from; allowed: the one it is in now");
+}
+}  // namespace
+
 Batch::Batch(std::unique_ptr<detail::BatchState> state) noexcept : state_(std::move(state)) {}
 Batch::Batch(Batch&&) noexcept = default;
 
@@ -19,27 +32,28 @@ Batch::~Batch() {
 }
 
 std::int64_t Batch::id() const noexcept {
-    return state_->id;
+    return facts(state_).id;
 }
 std::span<const Item> Batch::items() const noexcept {
-    return state_->items;
+    return facts(state_).items;
 }
 std::string_view Batch::token() const noexcept {
-    return state_->token;
+    return facts(state_).token;
 }
 int Batch::attempt() const noexcept {
-    return state_->attempt;
+    return facts(state_).attempt;
 }
 int Batch::attempts_max() const noexcept {
-    return state_->attempts_max;
+    return facts(state_).attempts_max;
 }
 WallTime Batch::deadline() const noexcept {
-    return state_->deadline;
+    return facts(state_).deadline;
 }
 
 Settled Batch::settle(const Settlement& settlement) {
-    const Settled answer = detail::settle(*state_->core, state_->token, settlement, true);
-    state_->done |= answer.fenced || settlement.rest != Rest::keep;
+    auto& state = usable(state_, "settle");
+    const Settled answer = detail::settle(*state.core, state.token, settlement, true);
+    state.done |= answer.fenced || settlement.rest != Rest::keep;
     return answer;
 }
 
@@ -71,8 +85,9 @@ Settled Batch::split(std::string_view why) {
 }
 
 Settled Batch::extend(Ms duration) {
-    const Settled answer = detail::extend(*state_->core, state_->token, duration, true);
-    if (!answer.fenced) state_->deadline = engine::to_wall(state_->core->now()) + duration;
+    auto& state = usable(state_, "extend");
+    const Settled answer = detail::extend(*state.core, state.token, duration, true);
+    if (!answer.fenced) state.deadline = engine::to_wall(state.core->now()) + duration;
     return answer;
 }
 

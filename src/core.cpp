@@ -93,6 +93,7 @@ std::shared_ptr<const engine::Settings> Core::settings_for(store::Transaction& t
     }
     auto fresh = std::make_shared<const engine::Settings>(read_settings(tx.settings()));
     log_bytes_max_ = fresh->wal_bytes_max;
+    reserve_wanted_ = fresh->wal_reserve();
     const std::lock_guard lock(mutex_);
     settings_ = fresh;
     settings_version_ = version;
@@ -132,12 +133,18 @@ void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn
     nack_dropped();
     engine::Effects effects;
     engine::Mode mode{.synced = call.synced || options.durability == Durability::process_crash};
+    const auto checked = [&](engine::Context& context) {
+        require_keys(context.settings);
+        fn(context);
+    };
     for (;;) {
         try {
-            attempt(call, mode, fn, effects);
+            attempt(call, mode, checked, effects);
             break;
         } catch (const engine::NeedsSync&) {
             mode.synced = true;
+        } catch (const KeysChanged&) {
+            obey_keys();
         } catch (const Error& error) {
             // The store has begun its log anew, if it could: once more, in small steps.
             if (error.code() != ErrorCode::disk_full || mode.rows_max == 1) throw;
@@ -146,6 +153,60 @@ void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn
     }
     if (effects.settings) invalidate_settings();
     after_commit(effects);
+    if (reserve_wanted_.load() > reserve_placed_.load()) place_reserve();
+}
+
+// A limit raised while the queue is open asks for a larger log (rule 13).
+void Core::place_reserve() {
+    const std::int64_t wanted = reserve_wanted_.load();
+    reserve_placed_ = wanted;
+    try {
+        writes_->with_turn(
+            "settings", [&] { store_->set_log_reserve(wanted, log_bytes_max_.load()); },
+            turn_deadline());
+    } catch (const Error& error) {
+        // What was asked for is done; the next open tries again.
+        log(LogLevel::warning, std::string("The log was not enlarged: ") + error.what());
+    }
+}
+
+// The setting `keys` may be changed by hand or by another process: the index follows it, in a
+// transaction of its own before the one that notices.
+void Core::require_keys(const engine::Settings& settings) const {
+    if (settings.keys != keys_in_force_.load()) throw KeysChanged{};
+}
+
+void Core::obey_keys() {
+    std::vector<engine::LogLine> lines;
+    std::int64_t keys = 0;
+    writes_->run(
+        {.operation = "settings", .synced = true, .alone = true},
+        [&](store::Transaction& tx, bool /*synced*/) {
+            lines.clear();
+            keys = index_keys(tx, engine::read_clock(*clock_, tx.clock(), tx).now, lines);
+        },
+        turn_deadline());
+    keys_in_force_ = keys;
+    invalidate_settings();
+    for (const auto& line : lines) log(line.level, line.text);
+}
+
+// Where resident keys repeat, `unique` cannot be: the setting goes back, so that the file says what
+// holds.
+std::int64_t Core::index_keys(store::Transaction& tx, store::Millis now,
+                              std::vector<engine::LogLine>& lines) {
+    constexpr auto free = static_cast<std::int64_t>(Keys::free);
+    std::int64_t keys = read_settings(tx.settings()).keys;
+    try {
+        tx.nested([&] { tx.index_keys(keys != free); });
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::misuse) throw;
+        keys = free;
+        tx.set_setting(option_row("keys", "settings").setting_row(free, now, label_));
+        lines.push_back(
+            {LogLevel::warning, "Setting keys: unique -> free: two resident items share a key"});
+    }
+    return keys;
 }
 
 void Core::after_commit(engine::Effects& effects) {
@@ -162,19 +223,25 @@ void Core::transact(const std::function<void(store::Transaction&, engine::Effect
     require_usable("transact");
     nack_dropped();
     engine::Effects effects;
-    try {
-        writes_->run(
-            {.operation = "transact", .synced = true, .alone = true},
-            [&](store::Transaction& tx, bool /*synced*/) {
-                effects = {};
-                const Lend lend(this);
-                fn(tx, effects);
-                store_->check_guest(tx);
-            },
-            turn_deadline());
-    } catch (...) {
-        invalidate_settings();  // a change of them may have been seen and is undone
-        throw;
+    for (bool done = false; !done;) {
+        try {
+            writes_->run(
+                {.operation = "transact", .synced = true, .alone = true},
+                [&](store::Transaction& tx, bool /*synced*/) {
+                    effects = {};
+                    require_keys(*settings_for(tx));
+                    const Lend lend(this);
+                    fn(tx, effects);
+                    store_->check_guest(tx);
+                },
+                turn_deadline());
+            done = true;
+        } catch (const KeysChanged&) {
+            obey_keys();
+        } catch (...) {
+            invalidate_settings();  // a change of them may have been seen and is undone
+            throw;
+        }
     }
     after_commit(effects);
 }

@@ -113,6 +113,12 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     void attempt(const Call& call, engine::Mode mode,
                  const std::function<void(engine::Context&)>& fn, engine::Effects& effects);
     void after_commit(engine::Effects& effects);
+    void place_reserve();
+    struct KeysChanged {};
+    void require_keys(const engine::Settings& settings) const;
+    void obey_keys();
+    std::int64_t index_keys(store::Transaction& tx, store::Millis now,
+                            std::vector<engine::LogLine>& lines);
     void nack_dropped();
     [[nodiscard]] runtime::WriteQueue::Deadline turn_deadline() const;
 
@@ -120,7 +126,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     void prepare_file();
     void with_turn(const std::function<void()>& fn);
     void register_owner();
-    void write_settings(store::Transaction& tx, store::Millis now, bool created);
+    std::int64_t write_settings(store::Transaction& tx, store::Millis now, bool created);
     void leave() noexcept;
 
     std::shared_ptr<Clock> clock_;
@@ -140,6 +146,9 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     std::atomic<std::int64_t> clock_offset_{0};
     std::atomic<std::int64_t> cleanup_due_at_{0};
     std::atomic<std::int64_t> log_bytes_max_{store::no_limit};  // until the settings are read
+    std::atomic<std::int64_t> reserve_wanted_{0};               // bytes of the log
+    std::atomic<std::int64_t> reserve_placed_{0};
+    std::atomic<std::int64_t> keys_in_force_{-1};  // as the index is
     std::atomic<bool> cleaning_{false};
 
     mutable std::mutex mutex_;  // guards the members below

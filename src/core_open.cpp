@@ -84,6 +84,7 @@ void Core::with_turn(const std::function<void()>& fn) {
 
 void Core::register_owner() {
     bool created = false;
+    std::int64_t keys = 0;
     runtime::WriteQueue::Order order{.operation = "open", .synced = true, .alone = true};
     writes_->run(
         order,
@@ -93,7 +94,7 @@ void Core::register_owner() {
             const auto instant = engine::read_clock(*clock_, row, tx);
             auto totals = tx.totals();
             created = totals.age_base == 0;
-            write_settings(tx, instant.now, created);
+            keys = write_settings(tx, instant.now, created);
             if (created) {
                 tx.set_age_base(instant.now, 0);
                 tx.set_last_cleanup(instant.now);
@@ -110,6 +111,7 @@ void Core::register_owner() {
             clock_offset_ = instant.anchor ? instant.anchor->offset : row.offset;
         },
         turn_deadline());
+    keys_in_force_ = keys;
     std::shared_ptr<const engine::Settings> settings;
     read("open", [&](store::Transaction& tx) {
         settings = settings_for(tx);
@@ -118,10 +120,12 @@ void Core::register_owner() {
     writes_->with_turn(
         "open", [&] { store_->set_log_reserve(settings->wal_reserve(), settings->wal_bytes_max); },
         turn_deadline());
+    reserve_placed_ = settings->wal_reserve();
 }
 
-// In a new file the defaults; else what Options sets, each change logged.
-void Core::write_settings(store::Transaction& tx, store::Millis now, bool created) {
+// In a new file the defaults; else what Options sets, each change logged. Answers `keys` as the
+// index now is.
+std::int64_t Core::write_settings(store::Transaction& tx, store::Millis now, bool created) {
     const auto rows = tx.settings();
     for (const OptionRow& row : option_table()) {
         if (!row.in_file()) continue;
@@ -136,9 +140,11 @@ void Core::write_settings(store::Transaction& tx, store::Millis now, bool create
                                                           it->value + " -> " + row.format(*given)});
         }
     }
-    const auto settings = read_settings(tx.settings());
-    tx.index_keys(static_cast<Keys>(settings.keys) == Keys::unique);
+    if (options.keys == Keys::unique)
+        tx.index_keys(true);  // asked for: an error where it cannot be
+    const std::int64_t keys = index_keys(tx, now, opening_lines_);
     if (created) opening_lines_.push_back({LogLevel::info, "Created queue " + path});
+    return keys;
 }
 
 Core::~Core() {

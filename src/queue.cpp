@@ -87,6 +87,7 @@ std::vector<Enqueued> Queue::enqueue(std::span<const NewItem> items, std::stop_t
     const auto deadline = std::chrono::steady_clock::now() + core_->options.enqueue_timeout;
     auto seen = core_->waiting().seen();
     auto first = enqueue_once(*core_, items, true);
+    core_->clean_up_if_due();  // by an interval that was changed since, as that call has seen
     std::vector<Enqueued> answers = std::move(first.answers);
     std::vector<std::size_t> left = std::move(first.blocked);
     // Only with overflow = block: those without room follow, in their order.
@@ -222,9 +223,11 @@ std::optional<Batch> Queue::lease(const LeaseRequest& request, std::stop_token s
     core_->require_usable("lease");
     engine::LeaseOrder order = order_of(*core_, request);
     core_->clean_up_if_due();
-    const auto deadline = std::chrono::steady_clock::now() + request.wait;
+    const auto deadline = runtime::from_now(request.wait);
     for (;;) {
-        if (auto batch = lease_once(core_, order)) return batch;
+        auto batch = lease_once(core_, order);
+        core_->clean_up_if_due();  // as after an enqueue
+        if (batch) return batch;
         if (request.wait.count() == 0 || stop.stop_requested()) return std::nullopt;
         if (!wait_for_work(*core_, order, deadline, stop)) return std::nullopt;
     }

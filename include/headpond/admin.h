@@ -96,7 +96,7 @@ struct DeadFilter {
 struct Redriven {
     std::int64_t redriven = 0;
     std::int64_t duplicates = 0;  // their key is resident; left as dead letters
-    std::int64_t remaining = 0;   // matched, but the queue is full
+    std::int64_t remaining = 0;   // matched, but the queue is full or the payload is too large now
 };
 
 struct Setting {

@@ -69,7 +69,8 @@ struct BatchState;
 // An exclusive, timed hold on a batch. Move-only; one thread at a time; may outlive its Queue and
 // still settle. The destructor nacks what is unsettled ("dropped unsettled"): it never throws and
 // never waits; where the write lock is not free the nack is done by this Queue's next write, and
-// failing that the lapse of the lease does the same. A detached lease is left as it is.
+// failing that the lapse of the lease does the same. A detached lease is left as it is. A Batch
+// that was moved from has no items, and to settle it is misuse.
 class HEADPOND_API Batch {
   public:
     Batch(Batch&&) noexcept;

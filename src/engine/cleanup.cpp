@@ -37,8 +37,9 @@ bool step_give_up(Context& context, Progress& progress, CleanupReport& report) {
         const bool dies =
             batch.not_before.value_or(0) <= context.now && exhausted(batch, context.settings);
         if (dies) {
-            if (!give_up(context, std::move(batch))) return false;
-            report.abandoned += 1;
+            const GivenUp given_up = give_up(context, std::move(batch));
+            if (given_up == GivenUp::not_yet) return false;
+            report.abandoned += given_up == GivenUp::abandoned ? 1 : 0;
             progress.cursor = first;
             return false;
         }

@@ -55,7 +55,7 @@ class Leasing {
     bool take_waiting(LeaseAnswer& answer) {
         while (auto batch = context_.tx.due(context_.now)) {
             if (exhausted(*batch, context_.settings)) {
-                if (!give_up(context_, *batch)) return false;
+                if (give_up(context_, *batch) == GivenUp::not_yet) return false;
                 continue;
             }
             auto rows =

@@ -75,8 +75,9 @@ struct Recovered {
 // Takes back lapsed leases and those of dead owners, at most `limit` batches.
 Recovered recover(Context& context, std::int64_t limit);
 // Abandons a batch that has used its attempts, or splits it (isolate_poison). With fewer rows
-// allowed than it has items, it is left for the next recovery. Answers true when it is gone.
-bool give_up(Context& context, store::BatchRow batch);
+// allowed than it has items, it is left for the next recovery. Stale items leave as such first.
+enum class GivenUp { abandoned, stale, not_yet };
+GivenUp give_up(Context& context, store::BatchRow batch);
 
 // --- cleanup, one bounded step a call ------------------------------------------------------------
 
@@ -113,7 +114,7 @@ std::int64_t recount(Context& context);
 [[nodiscard]] bool cancel(Context& context, std::string_view key);
 
 struct RedriveAnswer {
-    std::int64_t redriven = 0, duplicates = 0;
+    std::int64_t redriven = 0, duplicates = 0, too_large = 0;
     bool full = false;         // the bounds stopped it
     store::DeadPosition last;  // the last letter that was redriven or skipped
 };

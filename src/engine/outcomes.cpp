@@ -65,14 +65,20 @@ RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
     for (const auto& letter : context.tx.dead(query)) {
         const auto& item = letter.item;
         // Never evicts, whatever the policy: old items do not push out new ones.
-        const bool room =
-            admit(fill_of(context.totals), item.bytes, context.settings, false) == Admission::store;
+        const Admission admission =
+            admit(fill_of(context.totals), item.bytes, context.settings, false);
+        const bool room = admission == Admission::store;
         // As at enqueue, a duplicate is told before the bounds: it needs no room.
         const bool duplicate = !room && static_cast<Keys>(context.settings.keys) == Keys::unique &&
                                context.tx.find(item.key).has_value();
-        answer.full = !room && !duplicate;
+        const bool too_large = !duplicate && admission == Admission::too_large;
+        answer.full = !room && !duplicate && !too_large;
         if (answer.full) break;
         answer.last = {letter.died_at, item.id};
+        if (too_large) {
+            answer.too_large += 1;
+            continue;
+        }
         if (duplicate) {
             answer.duplicates += 1;
             continue;

@@ -48,7 +48,7 @@ bool take_back_dead(Context& context, BatchRow batch) {
     }
     park_batch(context, batch, context.now);
     return after_failure(batch, context.settings) == AfterFailure::abandon &&
-           give_up(context, batch);
+           give_up(context, batch) == GivenUp::abandoned;
 }
 
 }  // namespace
@@ -79,8 +79,15 @@ Recovered recover(Context& context, std::int64_t limit) {
     return recovered;
 }
 
-bool give_up(Context& context, BatchRow batch) {
+GivenUp give_up(Context& context, BatchRow batch) {
     context.require_sync();
+    if (context.mode.rows_max == store::no_limit) {
+        drop_stale(context, batch);
+        if (batch.items <= 0) {
+            save_or_end(context, batch);
+            return GivenUp::stale;
+        }
+    }
     const std::int64_t rows_max = context.mode.rows_max;
     auto rows = context.tx.load(batch.first_id, batch.last_id, rows_max, store::no_limit);
     if (after_failure(batch, context.settings) == AfterFailure::split && rows.size() > 1 &&
@@ -88,7 +95,7 @@ bool give_up(Context& context, BatchRow batch) {
         std::vector<const ItemRow*> all;
         for (const ItemRow& row : rows) all.push_back(&row);
         split_batch(context, batch, all);
-        return true;
+        return GivenUp::abandoned;
     }
     std::vector<Leaving> leaving;
     for (const ItemRow& row : rows) leaving.push_back({&row, {}});
@@ -97,14 +104,14 @@ bool give_up(Context& context, BatchRow batch) {
         // A full disk: the rest dies in the next transactions.
         batch.lease_token.clear();
         park_batch(context, batch, context.now);
-        return false;
+        return GivenUp::not_yet;
     }
     end_batch(context, batch);
     context.count(&Counters::failed_batches, 1);
     context.log(LogLevel::error, "Batch batch_" + std::to_string(batch.id) +
                                      " permanently failed, cleared " + std::to_string(rows.size()) +
                                      " items");
-    return true;
+    return GivenUp::abandoned;
 }
 
 }  // namespace headpond::engine

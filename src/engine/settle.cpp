@@ -304,7 +304,8 @@ Settled settle(Context& context, std::string_view token, const Settlement& settl
 Settled extend(Context& context, std::string_view token, store::Millis duration) {
     auto batch = proven(context, token);
     Settled answer;
-    if (!batch || !batch->leased) {
+    // A lease that lapsed has ended, whether or not somebody has looked since.
+    if (!batch || !batch->leased || batch->lease_expires_at.value_or(0) <= context.now) {
         answer.fenced = true;
         return answer;
     }

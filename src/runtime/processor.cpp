@@ -14,6 +14,11 @@ namespace headpond {
 
 namespace detail {
 
+// An error that on_error, or what stands for it, has decided to stop at.
+struct Decided {
+    std::exception_ptr error;
+};
+
 // A handler at work, watched by the extender.
 struct Running {
     std::string token;
@@ -28,6 +33,8 @@ struct ProcessorState {
     // `stop` ends the wait for a batch, `handler_stop` is passed on to the handler.
     RunReport run(const LeaseRequest& request, const std::stop_token& stop,
                   const std::stop_token& handler_stop);
+    // Again and again while what is in the way may pass.
+    Settled settle(Batch& batch, const Settlement& settlement, const std::stop_token& stop);
     void work(const std::stop_token& stop);
     void extend_leases(const std::stop_token& stop);
     void say_why_drained();
@@ -88,22 +95,42 @@ RunReport ProcessorState::run(const LeaseRequest& request, const std::stop_token
         Running& one = running[id];
         one.token = batch->token();
         one.extend_at = now + lease_time / 3;
-        one.end_at = now + options.handling_time_max;
+        one.end_at = runtime::from_now(options.handling_time_max);
         one.stop = source;
     }
+    struct End {
+        ProcessorState& state;
+        std::uint64_t id;
+        ~End() {
+            const std::lock_guard lock(state.mutex);
+            state.running.erase(id);
+        }
+    };
+    const End end{*this, id};
     changed.notify_all();
     const std::stop_callback forward(handler_stop, [&] { source.request_stop(); });
     const Settlement settlement = call(handler, batch->items(), source.get_token());
-    {
-        const std::lock_guard lock(mutex);
-        running.erase(id);
-    }
     report.processed = true;
     report.batch = batch->id();
     report.attempt = batch->attempt();
     report.items = static_cast<std::int64_t>(batch->items().size());
-    report.settled = batch->settle(settlement);
+    // Extended on until then: what the handler has done would be done again.
+    report.settled = settle(*batch, settlement, stop);
     return report;
+}
+
+Settled ProcessorState::settle(Batch& batch, const Settlement& settlement,
+                               const std::stop_token& stop) {
+    for (Ms pause{50};;) {
+        try {
+            return batch.settle(settlement);
+        } catch (const Error& error) {
+            const bool may_pass =
+                error.code() == ErrorCode::busy || error.code() == ErrorCode::disk_full;
+            if (!may_pass) throw;
+            if (!survive(error, stop, pause)) throw Decided{std::current_exception()};
+        }
+    }
 }
 
 // Keeps the leases of long handlers, up to handling_time_max; a lost lease or a used-up time asks
@@ -162,7 +189,7 @@ bool ProcessorState::survive(const Error& error, const std::stop_token& stop, Ms
     if (decision == OnError::stop) return false;
     Core::of(queue)->log(LogLevel::warning, std::string("Processor: ") + error.what());
     std::unique_lock lock(mutex);
-    changed.wait_for(lock, stop, pause, [&] { return draining; });
+    changed.wait_for(lock, stop, pause, [&, before = draining] { return draining != before; });
     pause = std::min(pause * 2, Ms{5000});
     return !stop.stop_requested();
 }
@@ -190,6 +217,10 @@ void ProcessorState::work(const std::stop_token& stop) {
             if (survive(error, stop, pause)) continue;
             const std::lock_guard lock(mutex);
             if (!failure) failure = std::current_exception();
+            break;
+        } catch (const Decided& decided) {
+            const std::lock_guard lock(mutex);
+            if (!failure && !stop.stop_requested()) failure = decided.error;
             break;
         } catch (...) {
             const std::lock_guard lock(mutex);
@@ -239,7 +270,11 @@ Processor::~Processor() {
 
 RunReport Processor::run_once(When when, Ms wait, std::stop_token stop) {
     std::jthread extender([&](const std::stop_token& token) { state_->extend_leases(token); });
-    return state_->run({.when = when, .wait = wait}, stop, stop);
+    try {
+        return state_->run({.when = when, .wait = wait}, stop, stop);
+    } catch (const detail::Decided& decided) {
+        std::rethrow_exception(decided.error);
+    }
 }
 
 void Processor::start() {
@@ -273,7 +308,7 @@ void Processor::stop(Drain drain, Ms limit) {
         for (auto& [id, one] : state.running) one.stop.request_stop();
     }
     state.changed.notify_all();
-    state.changed.wait_for(lock, limit, [&] { return state.working == 0; });
+    state.changed.wait_until(lock, runtime::from_now(limit), [&] { return state.working == 0; });
     for (auto& thread : state.threads) thread.request_stop();
     for (auto& [id, one] : state.running) one.stop.request_stop();
     auto threads = std::move(state.threads);

@@ -3,6 +3,7 @@
 
 #include "platform/side_file.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -11,6 +12,12 @@
 #include <string>
 
 namespace headpond::runtime {
+
+// The time after so much from now; more than a year is one, so that it does not overflow.
+inline std::chrono::steady_clock::time_point from_now(std::chrono::milliseconds duration) {
+    constexpr std::chrono::milliseconds most = std::chrono::hours(366 * 24);
+    return std::chrono::steady_clock::now() + std::min(duration, most);
+}
 
 // Thread-safe.
 class Waiting {

@@ -27,6 +27,7 @@ TEST_P(BadCommandLine, IsOneLineAndCreatesNothing) {
 INSTANTIATE_TEST_SUITE_P(
     Arguments, BadCommandLine,
     ::testing::Values(
+        BadCall{{"health", "--json=abc"}, "--json takes no value; allowed: --json alone"},
         BadCall{{}, "headpond needs a command; allowed: enqueue, lease, ack"},
         BadCall{{"frob"}, "no command 'frob'; allowed: enqueue, lease"},
         BadCall{{"--frob"}, "no option '--frob'"}, BadCall{{"-"}, "no command '-'"},

@@ -188,6 +188,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadLine{"[]", "this is an array; allowed: an object"}, BadLine{"5", "this is a number"},
         BadLine{"null", "this is null"}, BadLine{"{}", "key is missing"},
         BadLine{R"({"key":null})", "key is missing"},
+        BadLine{R"({"key":"z","key":"y"})", "'key' is given twice; allowed: once"},
         BadLine{R"({"key":5})", "key is a number; allowed: a string"},
         BadLine{R"({"key":""})", "key is empty; allowed: 1 to 1024 bytes"},
         BadLine{R"({"key":")" + std::string(1025, 'k') + "\"}", "key has 1025 bytes"},

@@ -19,6 +19,8 @@ if [ "$mode" != add_subdirectory ]; then
 fi
 case $mode in
     find_package)
+        # The installed programs find the installed library.
+        env -u LD_LIBRARY_PATH "$work/prefix/bin/headpond" version
         cmake -S "$here/project" -B "$work/build" "${configure[@]}" -DCMAKE_PREFIX_PATH="$work/prefix"
         cmake --build "$work/build"
         program="$work/build/consumer" ;;
@@ -28,9 +30,8 @@ case $mode in
         program="$work/build/consumer" ;;
     pkg-config)
         libdir=$(dirname "$(find "$work/prefix" -name headpond.pc)")
-        # The prefix in the file is that of the build; this installation is elsewhere.
         export PKG_CONFIG_PATH="$libdir"
-        flags=$(pkg-config --define-variable=prefix="$work/prefix" --cflags --libs headpond)
+        flags=$(pkg-config --cflags --libs headpond)
         # shellcheck disable=SC2086
         "$cxx" -std=c++20 -Wall -Wextra -Werror "$work/main.cpp" $flags -o "$work/consumer"
         program="$work/consumer"

@@ -253,5 +253,16 @@ TEST_F(Rule02Age, ACleanupRecountsHandEdits) {
     expect_sound(queue);
 }
 
+TEST_F(Rule02Age, AnIntervalThatAnotherShortenedHoldsForTheNextCall) {
+    Queue queue(aging());
+    put(queue, {"old"});
+    clock->advance(Ms{11'000});
+    Queue other(QueueTest::options());
+    Admin(other).set("cleanup_interval", "1", "test");
+    put(queue, {"new"});
+    EXPECT_EQ(resident(queue), (std::vector<std::string>{"new"}));
+    expect_sound(queue);
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -385,5 +385,17 @@ TEST_F(Rule03Lease, NotBeforeIsSafeToChangeByHand) {
     expect_sound(queue);
 }
 
+TEST_F(Rule03Lease, TheLongestWaitIsAWait) {
+    auto watched = std::make_shared<WatchedClock>(clock);
+    Options options = QueueTest::options();
+    options.clock = watched;
+    Queue queue(options);
+    auto answer = std::async(std::launch::async,
+                             [&] { return queue.lease({.wait = Ms::max()}).has_value(); });
+    watched->wait_for_looks(2);
+    put(queue, {"a"});
+    EXPECT_TRUE(answer.get());
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -481,6 +481,23 @@ TEST_F(Rule05Settle, ABatchMayOutliveItsQueueAndStillSettle) {
     expect_sound(queue);
 }
 
+TEST_F(Rule05Settle, ABatchThatWasMovedFromIsEmptyAndSettlingItIsMisuse) {
+    Queue queue(options());
+    Batch batch = leased(queue, {"a"});
+    Batch other = std::move(batch);
+    EXPECT_TRUE(batch.items().empty());  // NOLINT(bugprone-use-after-move)
+    for (const auto& call : {std::function<void()>([&] { batch.ack(); }),
+                             std::function<void()>([&] { batch.extend(Ms{1'000}); })}) {
+        try {
+            call();
+            ADD_FAILURE() << "was allowed";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::misuse);
+        }
+    }
+    EXPECT_EQ(other.ack().acked, 1U);
+}
+
 TEST_F(Rule05Settle, ErrorsAreCutAndCleaned) {
     Queue queue(options());
     Batch batch = leased(queue, {"a"});
@@ -498,6 +515,17 @@ TEST_F(Rule05Settle, ANegativeDelayIsMisuse) {
     settlement.delay = Ms{-1};
     EXPECT_THROW(batch.settle(settlement), Error);
     EXPECT_FALSE(batch.ack().fenced);
+    expect_sound(queue);
+}
+
+TEST_F(Rule05Settle, ALeaseThatLapsedIsNotExtendedWhetherOrNotSomebodyLooked) {
+    Queue queue(options());
+    Batch batch = leased(queue, {"a"}, {.lease_time = Ms{1'000}});
+    clock->advance(Ms{999});
+    EXPECT_FALSE(batch.extend(Ms{1'000}).fenced);
+    clock->advance(Ms{1'000});
+    EXPECT_TRUE(batch.extend(Ms{1'000}).fenced);
+    EXPECT_EQ(batch.ack().acked, 1U);
     expect_sound(queue);
 }
 

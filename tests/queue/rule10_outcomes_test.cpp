@@ -314,5 +314,25 @@ TEST_F(Rule10Outcomes, InTransactOutcomesAndForgetCommitWithTheCallersRows) {
     expect_sound(queue);
 }
 
+TEST_F(Rule10Outcomes, AnExhaustedBatchWhoseLeaseLapsedIsJudgedStaleFirst) {
+    Options options = QueueTest::options();
+    options.attempts_max = 1;
+    options.pending_max = Ms{60'000};
+    options.age_max = Ms{3'600'000};
+    Queue queue(options);
+    put(queue, {"old"});
+    auto batch = queue.lease({.lease_time = Ms{70'000}});
+    ASSERT_TRUE(batch);
+    clock->advance(Ms{30'000});
+    put(queue, {"young"});
+    clock->advance(Ms{41'000});
+    EXPECT_EQ(queue.cleanup().reclaimed, 1);
+    clock->advance(Ms{10'000});
+    EXPECT_EQ(queue.cleanup().abandoned, 0);
+    EXPECT_EQ(endings(queue)["old"], "stale");
+    EXPECT_EQ(counter(queue, "failed_batches"), 0);
+    expect_sound(queue);
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -258,5 +258,51 @@ TEST_F(Rule11Keys, PurgeDeletesDeadLettersAndNoOutcome) {
     expect_sound(queue);
 }
 
+TEST_F(Rule11Keys, TheSettingChangedByHandIsObeyed) {
+    Options options = QueueTest::options();
+    options.keys = Keys::free;
+    Queue queue(options);
+    put(queue, {"a"});
+    RawDatabase raw(dir / "queue.db");
+    raw.exec("UPDATE settings SET value = 'unique' WHERE name = 'keys'");
+    EXPECT_EQ(put(queue, {"a", "b", "b"}),
+              (std::vector{Enqueued::duplicate, Enqueued::stored, Enqueued::duplicate}));
+    raw.exec("UPDATE settings SET value = 'free' WHERE name = 'keys'");
+    queue.transact([&](Transaction& tx) {
+        EXPECT_EQ(tx.enqueue({.key = "a", .payload = "again"}), Enqueued::stored);
+    });
+    expect_sound(queue);
+}
+
+TEST_F(Rule11Keys, AHandEditToUniqueWhereKeysRepeatIsPutBackAndSaid) {
+    Options options = QueueTest::options();
+    options.keys = Keys::free;
+    Queue queue(options);
+    put(queue, {"a", "a"});
+    RawDatabase raw(dir / "queue.db");
+    raw.exec("UPDATE settings SET value = 'unique' WHERE name = 'keys'");
+    EXPECT_EQ(put(queue, {"b"}), (std::vector{Enqueued::stored}));
+    EXPECT_EQ(raw.text("SELECT value FROM settings WHERE name = 'keys'"), "free");
+    EXPECT_TRUE(logged("[Moonshot] Setting keys: unique -> free: two resident items share a key"));
+    raw.exec("UPDATE settings SET value = 'unique' WHERE name = 'keys'");
+    const Queue again(QueueTest::options());  // opens all the same
+    EXPECT_EQ(raw.text("SELECT value FROM settings WHERE name = 'keys'"), "free");
+    expect_sound(queue);
+}
+
+TEST_F(Rule11Keys, ALetterThatIsTooLargeNowIsLeftAndDoesNotBlockTheOthers) {
+    Queue queue(dying());
+    const std::string large(100, 'x');
+    (void)queue.enqueue({.key = "large", .payload = large});
+    queue.lease()->nack("dies");
+    kill(queue, {"small"});
+    Admin(queue).set("payload_bytes_max", "50", "test");
+    const Redriven answer = Admin(queue).redrive({});
+    EXPECT_EQ(answer.redriven, 1);
+    EXPECT_EQ(answer.remaining, 1);
+    EXPECT_EQ(resident(queue), (Names{"small"}));
+    expect_sound(queue);
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -146,5 +146,15 @@ TEST_F(Rule13Disk, AReaderThatStaysDoesNotStopWriters) {
     expect_sound(queue);
 }
 
+TEST_F(Rule13Disk, ALargerPayloadLimitEnlargesTheLogsReserveWhileOpen) {
+    Queue queue(options());
+    const auto before = bytes("-wal");
+    Admin(queue).set("payload_bytes_max", "4194304", "test");
+    put(queue, {"a"});
+    EXPECT_LT(before, 8'388'608U);
+    EXPECT_GE(bytes("-wal"), 8'388'608U);
+    expect_sound(queue);
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -371,5 +371,22 @@ TEST_F(Rule17Gate, APauseOfNoTimeIsMisuse) {
     expect_sound(queue);
 }
 
+TEST_F(Rule17Gate, AFailedTrialClosesForLongerThanAPauseBeforeIt) {
+    Queue queue(breaking());
+    put(queue, {"a"});
+    Admin(queue).pause(Ms{40'000}, "test", "test");
+    clock->advance(Ms{40'000});
+    leased(queue).release(Ms{0}, "down");
+    clock->advance(Ms{79'999});
+    EXPECT_EQ(Admin(queue).gate().state, "closed");
+    clock->advance(Ms{1});
+    leased(queue).release(Ms{0}, "down");  // up to breaker_closed_max
+    clock->advance(Ms{99'999});
+    EXPECT_EQ(Admin(queue).gate().state, "closed");
+    clock->advance(Ms{1});
+    EXPECT_EQ(Admin(queue).gate().state, "half_open");
+    expect_sound(queue);
+}
+
 }  // namespace
 }  // namespace headpond::test

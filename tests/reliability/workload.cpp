@@ -31,6 +31,8 @@ void Workload::advance(Ms by) {
 
 // --- calls ---------------------------------------------------------------------------------------
 
+// Durable is a call that changed what a power cut must not undo: one that changed nothing promises
+// nothing, and what was leased before it may be lost after it.
 bool Workload::call(bool durable, const std::function<void()>& fn) {
     return call([&] {
         fn();
@@ -178,7 +180,11 @@ void Workload::enqueue() {
     }
     history_.asked(Verb::enqueue, keys);
     std::vector<Enqueued> answers;
-    if (!call(true, [&] { answers = queue_->enqueue(items); })) {
+    const bool done = call([&] {
+        answers = queue_->enqueue(items);
+        return std::ranges::count(answers, Enqueued::stored) > 0;
+    });
+    if (!done) {
         history_.told(Verb::enqueue, keys, failed_whole());
         return;
     }
@@ -198,7 +204,7 @@ void Workload::enqueue_with_guest() {
     history_.asked(Verb::enqueue, {key});
     Enqueued answer = Enqueued::refused;
     try {
-        const bool done = call(true, [&] {
+        const bool done = call([&] {
             queue_->transact([&](Transaction& transaction) {
                 sqlite3* handle = sqlite_handle(transaction);
                 const auto exec = [&](const std::string& sql) {
@@ -212,6 +218,7 @@ void Workload::enqueue_with_guest() {
                 if (answer == Enqueued::stored) exec("INSERT INTO guest VALUES ('" + key + "')");
                 if (changes_its_mind) throw ChangedMind{};
             });
+            return answer == Enqueued::stored;
         });
         history_.told(Verb::enqueue, {key}, done ? told_of(answer) : failed_whole());
     } catch (const ChangedMind&) {
@@ -313,7 +320,7 @@ void Workload::cancel() {
     const std::string key = known_[pick(known_.size())];
     history_.asked(Verb::cancel, {key});
     bool cancelled = false;
-    if (!call(true, [&] { cancelled = queue_->cancel(key); })) {
+    if (!call([&] { return cancelled = queue_->cancel(key); })) {
         history_.told(Verb::cancel, {key}, failed());
         return;
     }
@@ -349,13 +356,16 @@ void Workload::operate() {
     switch (pick(10)) {
         case 0:
             advance(Ms{3'700'000});  // what is ready or waiting is over its age
-            call(true, [&] { (void)queue_->cleanup(); });
+            call([&] {
+                const CleanupReport report = queue_->cleanup();
+                return report.expired + report.stale + report.evicted + report.abandoned > 0;
+            });
             break;
         case 1:
-            call(true, [&] { (void)Admin(*queue_).redrive({}); });
+            call([&] { return Admin(*queue_).redrive({}).redriven > 0; });
             break;
         case 2:
-            call(true, [&] { (void)Admin(*queue_).purge({}); });
+            call([&] { return Admin(*queue_).purge({}) > 0; });
             break;
         case 3:
             set_a_limit();
@@ -368,7 +378,7 @@ void Workload::operate() {
             close();
             break;
         case 6:
-            call(true, [&] { (void)Admin(*queue_).repair(); });
+            call([&] { return Admin(*queue_).repair().edited != 0; });
             break;
         case 7:
             call(false, [&] { (void)queue_->health(); });

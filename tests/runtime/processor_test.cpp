@@ -1,10 +1,13 @@
 #include "support/queue_fixture.h"
+#include "support/raw_database.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <latch>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 namespace headpond::test {
 namespace {
@@ -16,6 +19,11 @@ class ProcessorTest : public QueueTest {
         all.backoff_base = Ms{0};
         all.batch_items_due = 2;
         return all;
+    }
+    bool busy_was_logged() {
+        const std::lock_guard lock(lines_mutex);
+        return std::ranges::any_of(
+            lines, [](const auto& line) { return line.find("Processor: ") != std::string::npos; });
     }
     static Settlement ack(std::span<const Item> /*items*/, const std::stop_token& /*stop*/) {
         return {.rest = Rest::ack};
@@ -232,6 +240,28 @@ TEST_F(ProcessorTest, BadOptionsAreNamed) {
     Processor processor(queue, ack);
     processor.start();
     EXPECT_THROW(processor.start(), Error);
+}
+
+TEST_F(ProcessorTest, AFinishedAnswerIsKeptWhileTheFileIsBusy) {
+    Options all = quick();
+    all.turn_timeout = Ms{20};
+    Queue queue(all);
+    put(queue, {"a", "b"});
+    RawDatabase foreign(dir / "queue.db");
+    int calls = 0;
+    Processor processor(queue, [&](auto, auto) {
+        ++calls;
+        foreign.exec("BEGIN IMMEDIATE");
+        return Settlement{.rest = Rest::ack};
+    });
+    const std::jthread release([&] {
+        // The first refusal is logged.
+        while (!busy_was_logged()) std::this_thread::yield();
+        foreign.exec("ROLLBACK");
+    });
+    EXPECT_EQ(processor.run_once().settled.acked, 2);
+    EXPECT_EQ(calls, 1);
+    expect_sound(queue);
 }
 
 }  // namespace

@@ -131,6 +131,21 @@ TEST_F(DamageTest, AFlippedBitAtTheHeadOfAPageIsMet) {
     EXPECT_GE(met, static_cast<int>(whole.size() / page) - 1 - 8);
 }
 
+TEST_F(DamageTest, ABackupOfADamagedFileSaysThatItsCopyIsDamaged) {
+    std::string bytes = whole;
+    const std::size_t last = bytes.size() - page;
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(last), bytes.end(), '\x7f');
+    store_bytes(bytes);
+    Queue queue(options());
+    try {
+        Admin(queue).backup(dir / "copy.db");
+        ADD_FAILURE() << "was taken for a backup";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::corrupt) << error.what();
+        expect_one_line(error);
+    }
+}
+
 TEST_F(DamageTest, FlippedBitsAnywhereNeverCrash) {
     const std::uint64_t seed = 20261124;
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -141,7 +141,8 @@ Exit redrive(Session& session, const DeadArguments& given) {
         complain(std::to_string(done.duplicates) + " were left: their key is in the queue");
     }
     if (done.remaining > 0) {
-        complain(std::to_string(done.remaining) + " were left: the queue is full");
+        complain(std::to_string(done.remaining) +
+                 " were left: the queue is full, or their payload is over payload_bytes_max");
     }
     const bool all = done.redriven > 0 && done.duplicates == 0 && done.remaining == 0;
     return all ? Exit::ok : Exit::warning;

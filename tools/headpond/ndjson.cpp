@@ -44,7 +44,9 @@ class FlatObject : public nlohmann::json_sax<json> {
     bool end_array() override { return true; }
     bool key(string_t& name) override {
         name_ = name;
-        return true;
+        if (!fields.contains(name)) return true;
+        wrong = shown(name) + " is given twice; allowed: once";
+        return false;
     }
     bool parse_error(std::size_t position, const std::string& /*token*/,
                      const nlohmann::detail::exception& /*error*/) override {

@@ -96,6 +96,11 @@ std::string usage_line(const CLI::App& app, const CLI::ParseError& error) {
         if (said.find("At Most") != std::string::npos) {
             return name + " is given more than once; allowed: once";
         }
+        const auto flag = said.find(" was given a disallowed flag override");
+        if (flag != std::string::npos) {
+            const std::string option = "--" + said.substr(0, flag);
+            return option + " takes no value; allowed: " + option + " alone";
+        }
         return name + " has no value; allowed: " + name + " VALUE, see " + help;
     }
     const auto below = command.get_subcommands([](const CLI::App*) { return true; });

@@ -80,6 +80,7 @@ CLI::Option* add_switch(CLI::App& command, const std::string& name, bool& target
     return command
         .add_flag_function(
             name, [&target](std::int64_t) { target = true; }, about)
+        ->disable_flag_override()
         ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
 }
 

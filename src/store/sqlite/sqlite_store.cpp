@@ -79,6 +79,8 @@ SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
         transaction_ =
             std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
         guard_ = open_connection(order_.path, Access::read_write, 0);
+        guard_statements_ = std::make_unique<Statements>(*guard_);
+        for (const Sql one : {Sql::begin, Sql::rollback}) (void)(*guard_statements_)[one];
     } catch (const SQLite::Exception& failure) {
         rethrow(failure, "open", order_.path);
     }
@@ -94,7 +96,9 @@ void SqliteStore::refuse_if_unknown(std::string_view operation) const {
 
 void SqliteStore::begin(std::string_view operation, bool synced) {
     refuse_if_unknown(operation);
-    rollback();  // of an earlier transaction, whose own rollback ran out of memory
+    // Of earlier transactions, whose own rollback ran out of memory.
+    rollback();
+    end_guard();
     // SQLite refuses to change it inside a transaction.
     if (order_.power_loss && synced != synchronous_full_) {
         Run((*writer_statements_)[synced ? Sql::sync_full : Sql::sync_normal]).step();
@@ -104,12 +108,30 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     commits_ = {};
 }
 
+namespace {
+// Whether the last call failed in a way that makes SQLite roll the whole transaction back.
+bool undone_by_failure(sqlite3* handle) {
+    switch (sqlite3_errcode(handle)) {
+        case SQLITE_FULL:
+        case SQLITE_IOERR:
+        case SQLITE_NOMEM:
+        case SQLITE_BUSY:
+        case SQLITE_INTERRUPT:
+            return true;
+        default:
+            return false;
+    }
+}
+}  // namespace
+
 void SqliteStore::commit(std::string_view operation) {
     const bool open = sqlite3_get_autocommit(writer_->getHandle()) == 0;
     // SQLite itself may have rolled back (a full disk); a guest that ended the transaction and
     // began another must not have its second half committed.
-    if (!open && !commits_.refused) throw WholeRollback{};
-    if (commits_.refused || commits_.rolled_back) {
+    if (!open && !commits_.refused && undone_by_failure(writer_->getHandle())) {
+        throw WholeRollback{};
+    }
+    if (!open || commits_.refused || commits_.rolled_back) {
         throw Error(ErrorCode::misuse, operation, order_.path,
                     "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
     }
@@ -242,9 +264,10 @@ void SqliteStore::size_file() {
 // PRAGMA wal_checkpoint beside another connection's write is the WAL-reset bug (SQLite 3.7.0 to
 // 3.51.2): the guard holds the write lock meanwhile. Others than PASSIVE would wait for the guard.
 bool SqliteStore::checkpoint() {
-    sqlite3* guard = guard_->getHandle();
-    if (sqlite3_exec(guard, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK)
-        return false;
+    SQLite::Statement& begin = (*guard_statements_)[Sql::begin];
+    const bool begun = begin.tryExecuteStep() == SQLITE_DONE;
+    begin.tryReset();
+    if (!begun) return false;
     try {
         size_file();
     } catch (const SQLite::Exception&) {
@@ -254,8 +277,16 @@ bool SqliteStore::checkpoint() {
     int moved = 0;
     const int code = sqlite3_wal_checkpoint_v2(writer_->getHandle(), nullptr,
                                                SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
-    sqlite3_exec(guard, "ROLLBACK", nullptr, nullptr, nullptr);
+    end_guard();
     return code == SQLITE_OK && moved == frames;
+}
+
+// Out of memory even this may fail: the next begin() tries again, or all writers would wait for the
+// guard's lock.
+void SqliteStore::end_guard() noexcept {
+    if (sqlite3_get_autocommit(guard_->getHandle()) != 0) return;
+    (*guard_statements_)[Sql::rollback].tryExecuteStep();
+    (*guard_statements_)[Sql::rollback].tryReset();
 }
 
 // A full disk must not stop the checkpoint that begins the log anew: what is in the log has its
@@ -435,6 +466,13 @@ void SqliteStore::backup(const std::string& target) {
         SQLite::Database copy(target, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
         SQLite::Backup run(copy, *reader_);
         while (run.executeStep(256) != SQLITE_DONE) {
+        }
+        // Pages are copied unread: a damaged queue gives a damaged copy, which nobody may trust.
+        const std::string said = query_text(copy, "PRAGMA quick_check(1)");
+        if (said != "ok") {
+            throw Error(ErrorCode::corrupt, "backup", target,
+                        "the queue is damaged, and so is the copy that was made (" + said +
+                            "); allowed: to keep it beside an older backup");
         }
     } catch (const SQLite::Exception& failure) {
         rethrow(failure, "backup", target);

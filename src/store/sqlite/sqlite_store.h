@@ -54,6 +54,7 @@ class SqliteStore final : public Store {
     void commit(std::string_view operation);
     void rollback() noexcept;
     bool checkpoint();
+    void end_guard() noexcept;
     void size_file();
     [[nodiscard]] bool file_lags();
     bool fold_back();
@@ -65,6 +66,7 @@ class SqliteStore final : public Store {
     std::unique_ptr<Statements> writer_statements_;
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
+    std::unique_ptr<Statements> guard_statements_;
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
     CommitGuard commits_;                        // written by the commit and rollback hooks
