@@ -8,6 +8,10 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
 
 namespace headpond::reliability {
 
@@ -46,18 +50,19 @@ std::vector<Point> points_of(const Trial& trial, std::int64_t percent) {
     return points;
 }
 
-// Strikes one point after the other in a child, telling in `next` how far it came; the violations
-// go to a file.
+// Strikes one point after the other in a child, telling in `mine` which; the violations go to a
+// file.
 void strike(const Trial& trial, const std::vector<Point>& points, std::atomic<std::size_t>& next,
-            const std::filesystem::path& findings) {
+            std::atomic<std::size_t>& mine, const std::filesystem::path& findings) {
     std::ofstream out(findings, std::ios::app);
-    for (; next < points.size(); ++next) {
-        const Point& point = points[next];
+    for (std::size_t i = next++; i < points.size(); i = next++) {
+        mine = i;
+        const Point& point = points[i];
         fail_allocation(point.allocator, point.at, point.from_then_on);
         const std::string history = run_here(trial);
         stop_failing();
         for (const auto& line : judge_trial(trial, history).violations) {
-            out << point.text() << ": " << line << std::endl;
+            out << (point.text() + ": " + line + "\n") << std::flush;
         }
     }
 }
@@ -68,29 +73,42 @@ GateReport memory(const GateRun& run) {
     count_sqlite_allocations();
     const Trial created{.folder = run.memory / "image", .seed = run.seed, .rounds = 0};
     (void)run_here(created);
-    const Trial trial{.folder = run.memory / "trial",
-                      .image = created.folder,
-                      .durability = Durability::process_crash,
-                      .seed = run.seed,
-                      .rounds = 1,
-                      .inside = count_allocations};
-    const auto points = points_of(trial, run.amount);
+    const auto trial_in = [&](const std::string& name) {
+        return Trial{.folder = run.memory / name,
+                     .image = created.folder,
+                     .durability = Durability::process_crash,
+                     .seed = run.seed,
+                     .rounds = 1,
+                     .inside = count_allocations};
+    };
+    const auto points = points_of(trial_in("trial-0"), run.amount);
     const Shared<std::atomic<std::size_t>> shared;  // how far the children came
     std::atomic<std::size_t>& next = *shared;
     const auto findings = run.memory / "findings";
-    while (next < points.size() && report.violations.size() < violations_max) {
-        const int signal = run_child([&] { strike(trial, points, next, findings); });
-        if (signal == 0) continue;
-        report.violation(points[next].text() + ": the process died of signal " +
-                         std::to_string(signal));
-        next += 1;
+    std::mutex mutex;  // guards report
+    const auto work = [&](std::size_t worker) {
+        const Trial trial = trial_in("trial-" + std::to_string(worker));
+        while (next < points.size()) {
+            const Shared<std::atomic<std::size_t>> mine;  // the point that a child works on
+            const int signal = run_child([&] { strike(trial, points, next, *mine, findings); });
+            if (signal == 0) continue;
+            const std::lock_guard lock(mutex);
+            report.violation(points[*mine].text() + ": the process died of signal " +
+                             std::to_string(signal));
+            if (report.violations.size() >= violations_max) next = points.size();
+        }
+    };
+    {
+        std::vector<std::jthread> workers;
+        const std::size_t count = std::clamp(std::thread::hardware_concurrency(), 1U, 10U);
+        for (std::size_t i = 0; i < count; ++i) workers.emplace_back(work, i);
     }
     std::ifstream in(findings);
     for (std::string line; std::getline(in, line);) report.violation(line);
-    report.reached = std::to_string(next.load()) + " points, " +
+    report.reached = std::to_string(points.size()) + " points, " +
                      (run.amount >= 100 ? "every allocation" : "a sample") + " of the workload, " +
                      std::to_string(report.violations.size()) + " violations";
-    report.enough = run.amount >= 100 && next >= points.size();
+    report.enough = run.amount >= 100 && report.violations.empty();
     return report;
 }
 
