@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -132,6 +134,35 @@ TEST_F(BoundedRead, ReadsAStreamUpToTheLimit) {
     EXPECT_EQ(read_bounded(fits, "stream", 50), std::string(50, 's'));
     std::istringstream large(std::string(51, 's'));
     EXPECT_THROW(read_bounded(large, "stream", 50), FeedError);
+}
+
+TEST_F(BoundedRead, AStopEndsTheWaitForAPipeThatStaysOpen) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    ASSERT_EQ(write(ends[1], "part", 4), 4);
+    std::stop_source source;
+    std::thread stopper([&] { source.request_stop(); });
+    EXPECT_EQ(read_bounded(ends[0], "pipe", source.get_token()), std::nullopt);
+    stopper.join();
+    close(ends[0]);
+    close(ends[1]);
+}
+
+TEST_F(BoundedRead, AStopEndsTheWaitForANamedPipeThatNobodyOpens) {
+    const std::string path = directory_ + "/pipe";
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    std::stop_source source;
+    std::thread stopper([&] { source.request_stop(); });
+    EXPECT_EQ(read_file(path, source.get_token()), std::nullopt);
+    stopper.join();
+}
+
+TEST_F(BoundedRead, ANamedPipeIsReadToItsWritersEnd) {
+    const std::string path = directory_ + "/pipe";
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    std::thread writer([&] { std::ofstream(path) << "whole"; });
+    EXPECT_EQ(read_file(path), "whole");
+    writer.join();
 }
 
 }  // namespace

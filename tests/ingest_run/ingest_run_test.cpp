@@ -1,95 +1,19 @@
 // The ingest tool as a process: real feeds on real files, killed, doubled, stopped.
-#include "support/program.h"
-#include "support/temp_dir.h"
+#include "ingest_run/ingest_run.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <random>
 #include <set>
-#include <string>
-#include <vector>
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
+#include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace headpond::test {
 namespace {
-
-using nlohmann::json;
-
-// A feed of `count` alerts; half of them name a city, half name none.
-std::string feed_of(const std::string& title, int count) {
-    const std::vector<std::string> cities{"Jakarta", "Nairobi", "Lima", "Manila", "Oslo", "Perth"};
-    std::string xml =
-        "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>" + title + "</title>";
-    for (int i = 0; i < count; ++i) {
-        const auto& city = cities[static_cast<std::size_t>(i) % cities.size()];
-        const std::string text = i % 2 == 0 ? "Flood in " + city : "Prices rise again";
-        xml += "<item><title>" + text + " (" + std::to_string(i) +
-               ")</title><link>http://a.example/" + title + "/" + std::to_string(i) +
-               "</link></item>";
-    }
-    return xml + "</channel></rss>";
-}
-
-class IngestRun : public ::testing::Test {
-  protected:
-    IngestRun() : database((dir / "run.db").string()) {}
-
-    std::string write_feed(const std::string& title, int count) {
-        const std::string path = (dir / (title + ".xml")).string();
-        std::ofstream(path) << feed_of(title, count);
-        return path;
-    }
-    ProgramOptions start(std::vector<std::string> arguments) {
-        arguments.insert(arguments.end(),
-                         {"--json", "--db", database, "--durability", "process_crash"});
-        return {.arguments = std::move(arguments), .directory = dir.path()};
-    }
-    static ProgramResult run(const ProgramOptions& how, const std::string& input = {}) {
-        return Program(ingest, how).finish(input);
-    }
-    static json summary_of(const ProgramResult& result) {
-        EXPECT_EQ(result.exit, 0) << result.err;
-        const auto end = result.out.find_last_not_of('\n');
-        const auto begin = result.out.rfind('\n', end);
-        return json::parse(result.out.substr(begin == std::string::npos ? 0 : begin + 1));
-    }
-    // The first column of the first row.
-    long long query(const std::string& sql) {
-        sqlite3* handle = nullptr;
-        EXPECT_EQ(sqlite3_open_v2(database.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr),
-                  SQLITE_OK);
-        sqlite3_busy_timeout(handle, 5000);  // the tool may be making the file at this moment
-        sqlite3_stmt* statement = nullptr;
-        EXPECT_EQ(sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
-            << sqlite3_errmsg(handle);
-        EXPECT_EQ(sqlite3_step(statement), SQLITE_ROW) << sql;
-        const long long value = sqlite3_column_int64(statement, 0);
-        sqlite3_finalize(statement);
-        sqlite3_close(handle);
-        return value;
-    }
-    void expect_whole(long long alerts) {
-        EXPECT_EQ(query("SELECT count(*) FROM alerts"), alerts);
-        EXPECT_EQ(query("SELECT count(*) FROM alerts WHERE location_method = 'batch_pending'"), 0);
-        EXPECT_EQ(query("SELECT difference FROM ledger"), 0);
-        EXPECT_EQ(query("SELECT count(*) FROM range_faults"), 0);
-        EXPECT_EQ(query("SELECT edited FROM totals"), 0);
-        EXPECT_EQ(query("SELECT enqueued FROM totals"), alerts);
-        EXPECT_EQ(query("SELECT count(*) FROM outcomes"), 0);
-    }
-
-    static constexpr const char* ingest = HEADPOND_BUILD_DIR "/bin/headpond-ingest";
-    TempDir dir;
-    std::string database;
-};
 
 TEST_F(IngestRun, EveryAlertEndsAndTheCountersAgree) {
     const auto result = run(start({write_feed("one", 71)}));
@@ -338,6 +262,25 @@ TEST_F(IngestRun, OutputIsNdjsonOfAllAlerts) {
     }
     EXPECT_EQ(uuids.size(), 9U);
     EXPECT_FALSE(std::filesystem::exists(dir / "alerts.ndjson.new"));
+}
+
+TEST_F(IngestRun, OutputGoesIntoAPipeAndThroughALinkAndReplacesNeither) {
+    const auto pipe = dir / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const int fd = ::open(pipe.c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(run(start({write_feed("one", 2), "--output", pipe.string()})).exit, 0);
+    EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+    std::string text(65'536, ' ');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(::read(fd, text.data(), text.size()), 0)));
+    ::close(fd);
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+
+    const auto link = dir / "link";
+    std::filesystem::create_symlink("file", link);
+    EXPECT_EQ(run(start({write_feed("one", 2), "--output", link.string()})).exit, 0);
+    EXPECT_TRUE(std::filesystem::is_symlink(link));
+    EXPECT_TRUE(std::filesystem::is_regular_file(dir / "file"));
 }
 
 TEST_F(IngestRun, ASmallQueueThatRefusesLosesNoAlert) {

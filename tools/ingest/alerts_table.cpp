@@ -1,5 +1,7 @@
 #include "alerts_table.h"
 
+#include "settings.h"
+
 #include <headpond/error.h>
 #include <headpond/sqlite.h>
 
@@ -44,8 +46,12 @@ sqlite3* db(void* handle) {
 
 [[noreturn]] void fail(sqlite3* handle) {
     const int code = sqlite3_extended_errcode(handle);
-    throw Error((code & 0xff) == SQLITE_FULL ? ErrorCode::disk_full : ErrorCode::io, "alerts", "",
-                sqlite3_errmsg(handle), code);
+    const int kind = code & 0xff;
+    const bool corrupt = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
+    throw Error(kind == SQLITE_FULL ? ErrorCode::disk_full
+                : corrupt           ? ErrorCode::corrupt
+                                    : ErrorCode::io,
+                "alerts", "", sqlite3_errmsg(handle), code);
 }
 
 // A statement of one use; every result code is looked at.
@@ -124,11 +130,37 @@ AlertRow read_row(Statement& row) {
     return read;
 }
 
+// One line of what is wrong with a table or view that has our name; empty: nothing, or none has.
+std::string foreign(void* handle) {
+    Statement found(handle, "SELECT type FROM sqlite_schema WHERE name = 'alerts' COLLATE NOCASE");
+    if (!found.step()) return {};
+    const std::string type = found.text(0);
+    if (type != "table") return "a " + type;
+    std::string missing = std::string(columns) + ", ";
+    bool keyed = false;
+    Statement column(handle, "SELECT name, pk FROM pragma_table_info('alerts')");
+    while (column.step()) {
+        const std::string name = column.text(0) + ", ";
+        keyed |= name == "uuid, " && column.text(1) == "1";
+        // Whole names only: each begins the list or follows a blank.
+        const auto at = (" " + missing).find(" " + name);
+        if (at != std::string::npos) missing.erase(at, name.size());
+    }
+    if (!missing.empty()) return "a table without " + missing.substr(0, missing.size() - 2);
+    return keyed ? std::string{} : "a table whose primary key is not uuid";
+}
+
 }  // namespace
 
 AlertsTable::AlertsTable(Transaction& transaction) : handle_(sqlite_handle(transaction)) {}
 
 void AlertsTable::create() {
+    const std::string wrong = foreign(handle_);
+    if (!wrong.empty()) {
+        throw UsageError("the database has " + wrong +
+                         " under the name alerts; allowed: a file where that name is free, or the "
+                         "table of headpond-ingest");
+    }
     if (sqlite3_exec(db(handle_), schema, nullptr, nullptr, nullptr) != SQLITE_OK) {
         fail(db(handle_));
     }
@@ -164,11 +196,23 @@ void AlertsTable::remove(std::string_view uuid) {
 
 bool AlertsTable::settle(std::string_view uuid, const std::optional<Location>& location,
                          std::string_view reason) {
+    return end(uuid, location, reason, false);
+}
+
+bool AlertsTable::resolve(std::string_view uuid, const std::optional<Location>& location,
+                          std::string_view reason) {
+    return end(uuid, location, reason, true);
+}
+
+bool AlertsTable::end(std::string_view uuid, const std::optional<Location>& location,
+                      std::string_view reason, bool of_fallback) {
     Statement update(handle_,
                      "UPDATE alerts SET location_method = ?2, location_confidence = ?3, "
                      "latitude = ?4, longitude = ?5, location_name = ?6, location_country = ?7, "
-                     "location_reason = ?8 WHERE uuid = ?1 AND location_method = 'batch_pending'");
+                     "location_reason = ?8 WHERE uuid = ?1 AND location_method IN "
+                     "('batch_pending', ?9)");
     update.bind(1, uuid);
+    if (of_fallback) update.bind(9, "fallback");
     if (location) {
         update.bind(2, location->method);
         update.bind(3, location->confidence);
@@ -183,6 +227,14 @@ bool AlertsTable::settle(std::string_view uuid, const std::optional<Location>& l
         update.bind_or_null(8, reason);
     }
     return update.change() > 0;
+}
+
+void AlertsTable::reopen_redriven() {
+    Statement update(handle_,
+                     "UPDATE alerts SET location_method = 'batch_pending', location_reason = NULL "
+                     "WHERE location_method = 'fallback' "
+                     "AND uuid IN (SELECT key FROM items WHERE tracked)");
+    update.change();
 }
 
 std::int64_t AlertsTable::settle_lost() {

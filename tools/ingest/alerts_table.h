@@ -31,14 +31,21 @@ class AlertsTable {
     AlertsTable(const AlertsTable&) = delete;
     AlertsTable& operator=(const AlertsTable&) = delete;
 
-    // Makes the table where it is missing.
+    // Makes the table where it is missing. Throws UsageError where the name `alerts` is taken.
     void create();
     // False: the alert is known already, and nothing was changed.
     bool add(const AlertRow& row);
     void remove(std::string_view uuid);
-    // Ends a pending alert; one that is not pending is left alone. False: it was not.
+    // Ends a pending alert; one that is not pending is left alone. False: it was not. Without a
+    // location it becomes a fallback for that reason.
     bool settle(std::string_view uuid, const std::optional<Location>& location,
                 std::string_view reason);
+    // The same of an alert that was resolved, which may be a fallback already: its dead letter was
+    // redriven.
+    bool resolve(std::string_view uuid, const std::optional<Location>& location,
+                 std::string_view reason);
+    // Fallbacks whose dead letter was redriven are pending again.
+    void reopen_redriven();
     // Pending alerts that no item and no outcome will ever end (their outcome was dropped unread)
     // become fallbacks. Answers how many.
     std::int64_t settle_lost();
@@ -48,6 +55,8 @@ class AlertsTable {
     void each(const std::function<void(const AlertRow&)>& fn);
 
   private:
+    bool end(std::string_view uuid, const std::optional<Location>& location,
+             std::string_view reason, bool of_fallback);
     void* handle_;
 };
 

@@ -2,9 +2,10 @@
 
 #include "alerts_table.h"
 
-#include <headpond/admin.h>
+#include <headpond/error.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace headpond::ingest {
 
@@ -13,6 +14,8 @@ namespace {
 // Alerts stored in one transaction: few enough that other writers wait little.
 constexpr std::size_t chunk = 50;
 constexpr std::size_t outcomes_chunk = 500;
+// How long a lease is waited for before the run looks around.
+constexpr Ms slice{500};
 
 AlertRow row_of(const Alert& alert, bool hide_coordinates) {
     AlertRow row;
@@ -34,6 +37,60 @@ AlertRow row_of(const Alert& alert, bool hide_coordinates) {
     return row;
 }
 
+// Stores alerts in a transaction, which may run again.
+struct Storing {
+    Storing(bool hide, const std::unordered_set<std::string>& seen_by_run)
+        : hide_coordinates(hide), seen(seen_by_run) {}
+
+    void run(Transaction& transaction, std::span<const Alert* const> alerts) {
+        known = 0;
+        pending.clear();
+        refused.clear();
+        disk = false;
+        AlertsTable table(transaction);
+        for (const Alert* alert : alerts) {
+            const AlertRow row = row_of(*alert, hide_coordinates);
+            if (!table.add(row)) {
+                // One that was refused a moment ago was not stored; one that was is known.
+                known += seen.contains(alert->uuid) ? 0 : 1;
+            } else if (row.method == "batch_pending") {
+                enqueue(transaction, table, *alert);
+            }
+        }
+    }
+
+    void enqueue(Transaction& transaction, AlertsTable& table, const Alert& alert) {
+        const std::string payload = to_payload(alert);
+        const Enqueued answer = transaction.enqueue({.key = alert.uuid,
+                                                     .source_tag = alert.source_tag,
+                                                     .payload = payload,
+                                                     .tracking = Tracking::tracked,
+                                                     .published_at = alert.published_at});
+        switch (answer) {
+            case Enqueued::stored:
+            case Enqueued::duplicate:
+                pending.push_back(alert.uuid);
+                break;
+            case Enqueued::too_large:
+                table.settle(alert.uuid, {}, "too_large");
+                break;
+            case Enqueued::refused:
+            case Enqueued::no_room:
+                table.remove(alert.uuid);
+                refused.push_back(&alert);
+                disk |= answer == Enqueued::no_room;
+                break;
+        }
+    }
+
+    bool hide_coordinates;
+    const std::unordered_set<std::string>& seen;
+    std::int64_t known = 0;
+    std::vector<std::string> pending;
+    std::vector<const Alert*> refused;
+    bool disk = false;  // one was refused for want of disk
+};
+
 }  // namespace
 
 Pipeline::Pipeline(Queue& queue, Resolver& resolver, bool hide_coordinates)
@@ -43,6 +100,7 @@ Pipeline::Pipeline(Queue& queue, Resolver& resolver, bool hide_coordinates)
                  [this](std::span<const Item> items, const std::stop_token& stop) {
                      return resolver_.resolve(items, stop);
                  }),
+      holdups_(queue),
       hide_coordinates_(hide_coordinates) {}
 
 void Pipeline::open() {
@@ -50,92 +108,67 @@ void Pipeline::open() {
         AlertsTable table(transaction);
         table.create();
         counts_.lost = table.settle_lost();
+        table.reopen_redriven();
         for (auto& uuid : table.pending()) pending_.insert(std::move(uuid));
     });
     counts_.resumed = static_cast<std::int64_t>(pending_.size());
     uuids_ = pending_;
 }
 
-void Pipeline::take(const Feed& feed, const std::stop_token& stop) {
+LeftOut Pipeline::take(const Feed& feed, const std::stop_token& stop) {
     Indexes waiting;
     for (const Alert& alert : feed.alerts) waiting.push_back(&alert);
     while (!waiting.empty() && !stop.stop_requested()) {
         const std::size_t count = std::min(chunk, waiting.size());
-        const Indexes refused = store(std::span(waiting).first(count));
+        const Refused refused = store(std::span(waiting).first(count));
         waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count));
+        waiting.insert(waiting.begin(), refused.alerts.begin(), refused.alerts.end());
         while (process(When::due, Ms{0}, stop)) {
         }
         progress();
-        if (refused.empty()) continue;
-        // Full: what is in the queue must be processed first. Without progress it never will be.
-        constexpr Ms patience{10'000};
-        if (refused.size() == count && !process(When::immediate, patience, stop)) {
-            if (!stop.stop_requested()) give_up_on(*refused.front());
-            waiting.insert(waiting.begin(), refused.begin() + (stop.stop_requested() ? 0 : 1),
-                           refused.end());
-        } else {
-            waiting.insert(waiting.begin(), refused.begin(), refused.end());
+        if (refused.alerts.size() < count) {
+            trimmed_ = false;
+            continue;
         }
+        if (make_room(stop)) continue;
+        if (!stop.stop_requested()) return {.alerts = waiting.size(), .disk = refused.disk};
     }
+    return {};
 }
 
-// One transaction; answers the alerts that found no room in the queue and were not stored.
-Pipeline::Indexes Pipeline::store(std::span<const Alert* const> alerts) {
-    Indexes refused;
-    std::int64_t known = 0;
-    std::vector<std::string> pending;
-    queue_.transact([&](Transaction& transaction) {
-        refused.clear();
-        pending.clear();
-        known = 0;
-        AlertsTable table(transaction);
-        for (const Alert* alert : alerts) {
-            const AlertRow row = row_of(*alert, hide_coordinates_);
-            if (!table.add(row)) {
-                // One that was refused a moment ago was not stored; one that was is known.
-                known += uuids_.contains(alert->uuid) ? 0 : 1;
-                continue;
-            }
-            if (row.method != "batch_pending") continue;
-            const std::string payload = to_payload(*alert);
-            const Enqueued answer = transaction.enqueue({.key = alert->uuid,
-                                                         .source_tag = alert->source_tag,
-                                                         .payload = payload,
-                                                         .tracking = Tracking::tracked,
-                                                         .published_at = alert->published_at});
-            switch (answer) {
-                case Enqueued::stored:
-                case Enqueued::duplicate:
-                    pending.push_back(alert->uuid);
-                    break;
-                case Enqueued::too_large:
-                    table.settle(alert->uuid, {}, "too_large");
-                    break;
-                case Enqueued::refused:
-                case Enqueued::no_room:
-                    table.remove(alert->uuid);
-                    refused.push_back(alert);
-                    break;
-            }
-        }
-    });
-    counts_.known += known;
-    pending_.insert(pending.begin(), pending.end());
+// What is in the queue is processed, or waited for, before newcomers are tried again. False:
+// nothing is left that could make room, or only somebody who opens the gate.
+bool Pipeline::make_room(const std::stop_token& stop) {
+    if (process(When::immediate, slice, stop)) return true;
+    if (stop.stop_requested()) return false;
+    if (queue_.health().items == 0) {
+        // Once, until one is stored: what an attempt adds to the file is free again after it.
+        if (std::exchange(trimmed_, true)) return false;
+        queue_.cleanup();
+        return true;
+    }
+    return !holdups_.look(pending_, Holdups::Of::any_batch);
+}
+
+// Stores in one transaction; answers the alerts that found no room and were not stored.
+Pipeline::Refused Pipeline::store(std::span<const Alert* const> alerts) {
+    Storing storing(hide_coordinates_, uuids_);
+    try {
+        queue_.transact([&](Transaction& transaction) { storing.run(transaction, alerts); });
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::disk_full) throw;
+        // The disk filled up under the transaction: nothing of it is stored.
+        return {.alerts = Indexes(alerts.begin(), alerts.end()), .disk = true};
+    }
+    counts_.known += storing.known;
+    pending_.insert(storing.pending.begin(), storing.pending.end());
     for (const Alert* alert : alerts) {
-        if (std::find(refused.begin(), refused.end(), alert) == refused.end()) {
+        if (std::find(storing.refused.begin(), storing.refused.end(), alert) ==
+            storing.refused.end()) {
             uuids_.insert(alert->uuid);
         }
     }
-    return refused;
-}
-
-// The queue stays full and nothing can be leased: the alert is kept, as a fallback.
-void Pipeline::give_up_on(const Alert& alert) {
-    queue_.transact([&](Transaction& transaction) {
-        AlertsTable table(transaction);
-        if (table.add(row_of(alert, hide_coordinates_))) table.settle(alert.uuid, {}, "refused");
-    });
-    uuids_.insert(alert.uuid);
+    return {.alerts = std::move(storing.refused), .disk = storing.disk};
 }
 
 bool Pipeline::process(When when, Ms wait, const std::stop_token& stop) {
@@ -160,7 +193,11 @@ std::size_t Pipeline::apply_outcomes() {
         for (const Outcome& outcome : applied) {
             const bool resolved = outcome.state == OutcomeState::resolved;
             const auto location = resolved ? from_result(outcome.result) : std::nullopt;
-            table.settle(outcome.key, location, resolved ? "no place found" : outcome.reason);
+            if (resolved) {
+                table.resolve(outcome.key, location, "no place found");
+            } else {
+                table.settle(outcome.key, {}, outcome.reason);
+            }
             ids.push_back(outcome.item_id);
         }
         transaction.forget(ids);
@@ -180,23 +217,18 @@ void Pipeline::forget_settled_elsewhere() {
     });
 }
 
-bool Pipeline::closed_until_reopened() {
-    const Gate gate = Admin(queue_).gate();
-    return gate.state == "closed" && !gate.until;
-}
-
 bool Pipeline::drain(const std::stop_token& stop) {
-    constexpr Ms slice{500};
     while (!pending_.empty() && !stop.stop_requested()) {
         const bool processed = process(When::immediate, slice, stop);
         progress();
         if (processed) continue;
-        if (closed_until_reopened()) break;
         forget_settled_elsewhere();
+        if (!pending_.empty() && holdups_.look(pending_)) break;
     }
     if (!stop.stop_requested()) queue_.cleanup();
     while (apply_outcomes() > 0) {
     }
+    if (!pending_.empty()) holdups_.look(pending_);
     return pending_.empty();
 }
 

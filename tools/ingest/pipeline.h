@@ -2,6 +2,7 @@
 #pragma once
 
 #include "feed/feed.h"
+#include "holdups.h"
 #include "resolver.h"
 
 #include <headpond/processor.h>
@@ -26,6 +27,13 @@ struct RunCounts {
     std::int64_t attempts = 0;  // deliveries this run handled
 };
 
+// Alerts of a feed that found no room though nothing was left to process. They are not stored: the
+// next run takes them.
+struct LeftOut {
+    std::size_t alerts = 0;
+    bool disk = false;  // no room on disk; else the queue is full
+};
+
 // One thread. The queue must outlive it.
 class Pipeline {
   public:
@@ -34,10 +42,11 @@ class Pipeline {
     // Makes the table and takes up what an earlier run left.
     void open();
     // Stores the feed's alerts, those without a clear place with an item each in the same
-    // transaction; processes what becomes due on the way. Ends early when `stop` is asked for.
-    void take(const Feed& feed, const std::stop_token& stop);
+    // transaction; processes what becomes due on the way, and what there is where there is no
+    // room. Ends early when `stop` is asked for.
+    LeftOut take(const Feed& feed, const std::stop_token& stop);
     // Processes until none of this run's alerts is pending, `stop` is asked for, or leasing is
-    // stopped until reopened. False: something is left pending.
+    // stopped until reopened. False: something is left pending, and why has been logged.
     bool drain(const std::stop_token& stop);
 
     [[nodiscard]] const RunCounts& counts() const noexcept { return counts_; }
@@ -48,19 +57,24 @@ class Pipeline {
 
   private:
     using Indexes = std::vector<const Alert*>;
-    Indexes store(std::span<const Alert* const> alerts);
-    void give_up_on(const Alert& alert);
+    struct Refused {
+        Indexes alerts;
+        bool disk = false;
+    };
+    Refused store(std::span<const Alert* const> alerts);
+    bool make_room(const std::stop_token& stop);
     bool process(When when, Ms wait, const std::stop_token& stop);
     std::size_t apply_outcomes();
     void forget_settled_elsewhere();
-    [[nodiscard]] bool closed_until_reopened();
     void progress() const;
 
     Queue& queue_;
     Resolver& resolver_;
     Processor processor_;
+    Holdups holdups_;
     const bool hide_coordinates_;
     RunCounts counts_;
+    bool trimmed_ = false;  // the file was cleaned up since the last alert was stored
     std::unordered_set<std::string> uuids_;
     std::unordered_set<std::string> pending_;
     std::unordered_set<std::int64_t> batches_;

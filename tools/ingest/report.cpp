@@ -3,13 +3,10 @@
 #include "alerts_table.h"
 #include "gazetteer/gazetteer.h"
 
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
+#include <headpond/admin.h>
+
 #include <iomanip>
 #include <ostream>
-#include <stdexcept>
-#include <system_error>
 
 #include <nlohmann/json.hpp>
 
@@ -74,6 +71,13 @@ Summary summarise(Queue& queue, const Pipeline& pipeline, bool hide_coordinates)
     return summary;
 }
 
+std::int64_t unclaimed_outcomes(Queue& queue) {
+    for (const auto& row : Admin(queue).view("counters").rows) {
+        if (row.at(0) == "outcomes_unclaimed") return std::stoll(row.at(1));
+    }
+    return 0;
+}
+
 void print_table(std::ostream& out, const Summary& summary) {
     const auto line = [&](const char* name, std::int64_t value, const char* note = "") {
         out << "  " << std::left << std::setw(22) << name << std::right << std::setw(8) << value
@@ -90,6 +94,9 @@ void print_table(std::ostream& out, const Summary& summary) {
     line("expired", summary.expired);
     line("abandoned", summary.abandoned);
     line("rejected", summary.rejected);
+    if (summary.unclaimed > 0) {
+        line("outcomes dropped", summary.unclaimed, "unread: outcomes_max is too small");
+    }
     if (summary.accuracy) {
         const Accuracy& accuracy = *summary.accuracy;
         out << std::fixed << std::setprecision(1) << "  accuracy on " << accuracy.alerts
@@ -110,6 +117,7 @@ void print_json(std::ostream& out, const Summary& summary) {
         {"expired", summary.expired},       {"abandoned", summary.abandoned},
         {"rejected", summary.rejected},     {"known", summary.run.known},
         {"resumed", summary.run.resumed}};
+    if (summary.unclaimed > 0) json["outcomes_unclaimed"] = summary.unclaimed;
     if (summary.accuracy) {
         const Accuracy& accuracy = *summary.accuracy;
         json["accuracy"] = {{"alerts", accuracy.alerts},
@@ -120,77 +128,6 @@ void print_json(std::ostream& out, const Summary& summary) {
     }
     json["seconds"] = summary.seconds;
     out << json.dump() << '\n';
-}
-
-namespace {
-
-nlohmann::ordered_json to_json(const AlertRow& row) {
-    const auto number = [](const std::optional<double>& value) -> nlohmann::ordered_json {
-        if (!value) return nullptr;
-        return *value;
-    };
-    const auto text = [](const std::string& value) -> nlohmann::ordered_json {
-        if (value.empty()) return nullptr;
-        return value;
-    };
-    nlohmann::ordered_json published = nullptr;
-    if (row.alert.published_at) {
-        const std::time_t seconds =
-            std::chrono::floor<std::chrono::seconds>(*row.alert.published_at)
-                .time_since_epoch()
-                .count();
-        std::tm parts{};
-        gmtime_r(&seconds, &parts);
-        char iso[40];
-        std::strftime(iso, sizeof iso, "%Y-%m-%dT%H:%M:%SZ", &parts);
-        published = iso;
-    }
-    return {{"uuid", row.alert.uuid},
-            {"title", row.alert.title},
-            {"summary", row.alert.summary},
-            {"link", row.alert.link},
-            {"source_tag", row.alert.source_tag},
-            {"published_at", published},
-            {"latitude", number(row.alert.latitude)},
-            {"longitude", number(row.alert.longitude)},
-            {"location_method", row.method},
-            {"location_confidence", row.confidence},
-            {"location_name", text(row.name)},
-            {"location_country", text(row.country)},
-            {"location_reason", text(row.reason)}};
-}
-
-void write_lines(Queue& queue, std::ostream& out) {
-    queue.transact([&](Transaction& transaction) {
-        AlertsTable(transaction).each([&](const AlertRow& row) {
-            out << to_json(row).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-                << '\n';
-        });
-    });
-    out.flush();
-}
-
-}  // namespace
-
-void write_alerts(Queue& queue, const std::string& path, std::ostream& out) {
-    const auto fail = [&](const std::string& why) {
-        throw std::runtime_error("--output " + path + ": " + why +
-                                 "; allowed: a writable path, or -");
-    };
-    if (path == "-") {
-        write_lines(queue, out);
-        return;
-    }
-    const std::string whole = path + ".new";
-    {
-        std::ofstream file(whole, std::ios::trunc);
-        if (!file) fail(std::generic_category().message(errno));
-        write_lines(queue, file);
-        if (!file) fail("writing failed");
-    }
-    std::error_code error;
-    std::filesystem::rename(whole, path, error);
-    if (error) fail(error.message());
 }
 
 }  // namespace headpond::ingest

@@ -23,6 +23,7 @@ struct Summary {
     std::int64_t alerts = 0, by_feed = 0, by_batch = 0, fallback = 0, pending = 0;
     std::int64_t evicted = 0, expired = 0, abandoned = 0, rejected = 0;
     RunCounts run;
+    std::int64_t unclaimed = 0;  // outcomes dropped unread while it ran
     std::optional<Accuracy> accuracy;
     double seconds = 0;
 };
@@ -30,12 +31,11 @@ struct Summary {
 // Counts the run's alerts in the table.
 [[nodiscard]] Summary summarise(Queue& queue, const Pipeline& pipeline, bool hide_coordinates);
 
+// Outcomes that were dropped unread since the file was made.
+[[nodiscard]] std::int64_t unclaimed_outcomes(Queue& queue);
+
 void print_table(std::ostream& out, const Summary& summary);
 // One line.
 void print_json(std::ostream& out, const Summary& summary);
-
-// All alerts as NDJSON; a file is replaced in one step when it is whole. "-" is `out`. Throws
-// std::runtime_error that names the file.
-void write_alerts(Queue& queue, const std::string& path, std::ostream& out);
 
 }  // namespace headpond::ingest

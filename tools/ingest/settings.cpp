@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include "../headpond/utf8.h"
+
 #include <headpond/error.h>
 #include <headpond/version.h>
 
@@ -45,9 +47,79 @@ std::string version_text() {
            std::to_string(HEADPOND_VERSION_MINOR) + "." + std::to_string(HEADPOND_VERSION_PATCH);
 }
 
-std::string one_line(std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
-    return text;
+// The parser's complaint as one line: what was wrong, what is allowed.
+std::string usage_line(const CLI::ParseError& error) {
+    std::string said = error.what();
+    const auto flag = said.find(" was given a disallowed flag override");
+    if (flag != std::string::npos) {
+        const std::string option = "--" + said.substr(0, flag);
+        return option + " takes no value; allowed: " + option + " alone";
+    }
+    std::replace(said.begin(), said.end(), '\n', ' ');
+    return said + "; allowed: see --help";
+}
+
+// The parser takes the next argument for the value of `--name=`: whoever writes that means "".
+void refuse_empty_values(int argc, const char* const* argv) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view text = argv[i];
+        if (text == "--") return;
+        if (text.starts_with("--") && text.find('=') == text.size() - 1) {
+            throw UsageError(cli::shown(text) + " has no value; allowed: " +
+                             std::string(text.substr(0, text.size() - 1)) + " VALUE");
+        }
+    }
+}
+
+// An option has two flags where its variable's name differs: the one that was typed.
+std::string typed_flag(const OptionDoc& doc, int argc, const char* const* argv) {
+    const std::string variable = "--" + dashed(doc.variable);
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view text = argv[i];
+        if (text == "--") break;
+        if (text.substr(0, text.find('=')) == variable) return variable;
+    }
+    return "--" + dashed(doc.name);
+}
+
+// Sets those that were given; a bad value is named by the flag that was typed.
+void set_limits(const CLI::App& app, const std::map<std::string, std::string>& values,
+                Options& options, int argc, const char* const* argv) {
+    for (const OptionDoc& doc : option_docs()) {
+        const std::string name(doc.name);
+        if (app.count("--" + dashed(doc.name)) == 0) continue;
+        try {
+            options.set(name, values.at(name));
+        } catch (const Error& error) {
+            std::string said = error.message();
+            if (said.starts_with(name)) {
+                said.replace(0, name.size(), typed_flag(doc, argc, argv));
+            }
+            throw UsageError(said);
+        }
+    }
+}
+
+void require_sense(const CLI::App& app, const IngestSettings& settings) {
+    if (settings.resolver != "gazetteer" && settings.resolver != "none") {
+        throw UsageError("--resolver is " + cli::shown(settings.resolver) +
+                         "; allowed: gazetteer, none");
+    }
+    if (app.count("--output") > 0 && settings.output.empty()) {
+        throw UsageError("--output is ''; allowed: a writable path, or -");
+    }
+    const std::string& tag = settings.queue.log_tag;
+    if (cli::one_line(tag) != tag) {
+        throw UsageError(
+            std::string(app.count("--log-tag") > 0 ? "--log-tag" : "MOONSHOT_LOG_TAG") + " is " +
+            cli::shown(tag) + ", with control characters; allowed: 1 to 40 " +
+            "bytes of printable UTF-8");
+    }
+    if (std::count(settings.feeds.begin(), settings.feeds.end(), "-") > 1) {
+        throw UsageError(
+            "the feed - is given more than once; allowed: once, as standard input has "
+            "one end");
+    }
 }
 
 }  // namespace
@@ -56,7 +128,6 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     IngestSettings settings;
     // Before anything is created: a bad variable stops the start, whatever the flags say.
     settings.queue = Options::from_env("MOONSHOT_");
-    settings.queue.log_tag = "Moonshot";
     CLI::App app(
         "Reads feeds, keeps their alerts in an SQLite file, and finds the place of those "
         "that carry no coordinates, in batches through a Headpond queue.",
@@ -69,30 +140,28 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     app.add_option("--resolver", settings.resolver, "gazetteer, or none: every batch fails")
         ->type_name("NAME");
     app.add_flag("--hide-coordinates", settings.hide_coordinates,
-                 "treat the feeds' coordinates as unknown, and report how well they were found");
+                 "treat the feeds' coordinates as unknown, and report how well they were found")
+        ->disable_flag_override();
     app.add_option("--output", settings.output, "write all alerts as NDJSON; - is standard output")
         ->type_name("FILE");
-    app.add_flag("--json", settings.json, "the summary as one line of JSON");
+    app.add_flag("--json", settings.json, "the summary as one line of JSON")
+        ->disable_flag_override();
     app.footer(
-        "Exit codes: 0 the input is drained; 3 usage or failure.\n"
+        "Exit codes: 0 the input is drained; 2 the database is corrupt; 3 usage or failure.\n"
         "Limits that are set are kept in the file, for all its users.");
     std::map<std::string, std::string> limits;
     add_limits(app, limits);
+    refuse_empty_values(argc, argv);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& answer) {
         app.exit(answer, std::cout, std::cerr);
         return std::nullopt;
     } catch (const CLI::ParseError& error) {
-        throw UsageError(one_line(error.what()) + "; allowed: see --help");
+        throw UsageError(usage_line(error));
     }
-    for (const OptionDoc& doc : option_docs()) {
-        const std::string name(doc.name);
-        if (app.count("--" + dashed(doc.name)) > 0) settings.queue.set(name, limits[name]);
-    }
-    if (settings.resolver != "gazetteer" && settings.resolver != "none") {
-        throw UsageError("--resolver is '" + settings.resolver + "'; allowed: gazetteer, none");
-    }
+    set_limits(app, limits, settings.queue, argc, argv);
+    require_sense(app, settings);
     settings.queue.path = settings.database;
     return settings;
 }

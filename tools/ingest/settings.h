@@ -4,6 +4,7 @@
 #include <headpond/options.h>
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <istream>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -17,12 +19,18 @@ std::string read_bounded(std::istream& stream, std::string_view name,
                          std::size_t bytes_max = body_bytes_max_default);
 
 /// The same of an open descriptor (standard input, a pipe), which stays open. The error names what
-/// the operating system said.
+/// the operating system said. nullopt: `stop` was asked for before the end; a wait ends at once.
+std::optional<std::string> read_bounded(int descriptor, std::string_view name,
+                                        const std::stop_token& stop,
+                                        std::size_t bytes_max = body_bytes_max_default);
+/// The same without an end before the end.
 std::string read_bounded(int descriptor, std::string_view name,
                          std::size_t bytes_max = body_bytes_max_default);
 
-/// The same of a file by its path; a missing file, one without permission and a directory are a
-/// FeedError with the operating system's words.
+/// The same of a file or a named pipe by its path; a missing file, one without permission and a
+/// directory are a FeedError with the operating system's words.
+std::optional<std::string> read_file(const std::string& path, const std::stop_token& stop,
+                                     std::size_t bytes_max = body_bytes_max_default);
 std::string read_file(const std::string& path, std::size_t bytes_max = body_bytes_max_default);
 
 }  // namespace headpond::ingest
