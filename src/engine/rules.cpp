@@ -102,7 +102,7 @@ GateRow tripped(GateRow gate, const Settings& limits, Millis now, const char* re
             closed_for > limits.breaker_closed_max / 2 ? limits.breaker_closed_max : closed_for * 2;
     }
     // A pause or a Retry-After before it may have lasted longer than the breaker's own steps.
-    if (gate.until) {
+    if (gate.until && gate.changed_at > 0) {
         const Millis last = std::clamp<Millis>(*gate.until - gate.changed_at, 0, 1LL << 40);
         closed_for = std::max(closed_for, last * 2);
     }

@@ -222,7 +222,8 @@ class Model {
                         std::int64_t acked = -1);
     void park(ModelBatch& batch, Millis not_before);
     void recover(const Moment& at, CleanupReport& report);
-    void give_up(std::int64_t batch, Millis now);
+    // False: all of its items were stale.
+    bool give_up(std::int64_t batch, Millis now);
     void split(std::int64_t batch, Millis now);
     std::optional<std::int64_t> take_due(Millis now);
     std::optional<std::int64_t> cut(const Moment& at, const LeaseRequest& request, bool flush);
@@ -246,6 +247,7 @@ class Model {
     std::vector<std::pair<std::int64_t, std::size_t>> running_;  // batch, row of attempts_
     std::set<std::int64_t> gone_;  // leased batches whose owner is dead
     ModelGate gate_;
+    Millis gate_closed_at_ = 0;
     Counters counters_{};
     std::int64_t items_issued_ = 0, batches_issued_ = 0;
     Millis last_cleanup_;

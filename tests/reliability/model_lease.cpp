@@ -63,20 +63,25 @@ void Model::recover(const Moment& at, CleanupReport& report) {
         if (find(id)->attempts < allowed(*find(id))) continue;
         // Of several items to be isolated, the split is left to whoever finds the batch due.
         if (limits.isolate_poison != 0 && items_of(id).size() > 1) continue;
-        give_up(id, at.now);
-        report.abandoned += 1;
+        report.abandoned += give_up(id, at.now) ? 1 : 0;
     }
 }
 
-void Model::give_up(std::int64_t batch, Millis now) {
+bool Model::give_up(std::int64_t batch, Millis now) {
+    for (const ModelItem& item : items_of(batch)) {
+        if (stale(item, now)) leave(item, "stale", {}, now);
+    }
+    end_if_empty(batch);
+    if (find(batch) == nullptr) return false;
     const auto items = items_of(batch);
     if (limits.isolate_poison != 0 && items.size() > 1) {
         split(batch, now);
-        return;
+        return true;
     }
     for (const ModelItem& item : items) leave(item, "abandoned", {}, now);
     end(batch);
     ++counters_[c_failed_batches];
+    return true;
 }
 
 void Model::split(std::int64_t batch, Millis now) {

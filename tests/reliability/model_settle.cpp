@@ -114,7 +114,7 @@ void Model::settle_rest(const Moment& at, std::int64_t id, const Settlement& how
 
 bool Model::extend(const Moment& at, std::string_view token, Millis duration) {
     ModelBatch* batch = find_token(token);
-    if (batch == nullptr || !batch->leased) return false;
+    if (batch == nullptr || !batch->leased || *batch->lease_expires_at <= at.now) return false;
     batch->lease_expires_at = at.now + duration;
     return true;
 }
@@ -151,6 +151,8 @@ void Model::trip(const Moment& at, std::string_view reason) {
     for (std::int64_t i = 0; i < gate_.closures && closed < limits.breaker_closed_max; ++i) {
         closed *= 2;
     }
+    // Longer than what closed it before, be it a pause.
+    if (gate_.until) closed = std::max(closed, 2 * (*gate_.until - gate_closed_at_));
     const std::int64_t closures = gate_.closures + 1;
     pause(at, Ms{std::min(closed, limits.breaker_closed_max)}, reason);
     gate_.closures = closures;
@@ -158,6 +160,7 @@ void Model::trip(const Moment& at, std::string_view reason) {
 
 void Model::pause(const Moment& at, std::optional<Ms> duration, std::string_view reason) {
     gate_.state = "closed";
+    gate_closed_at_ = at.now;
     gate_.until.reset();
     if (duration) gate_.until = at.now + duration->count();
     gate_.reason = reason;

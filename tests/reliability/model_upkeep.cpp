@@ -21,8 +21,7 @@ CleanupReport Model::cleanup(const Moment& at) {
         const bool known = !exhausted.empty() && exhausted.back() == batch->id;
         if (batch->attempts >= allowed(*batch) && !known) exhausted.push_back(batch->id);
     }
-    for (const std::int64_t batch : exhausted) give_up(batch, at.now);
-    report.abandoned += std::ssize(exhausted);
+    for (const std::int64_t batch : exhausted) report.abandoned += give_up(batch, at.now) ? 1 : 0;
     for (const ModelItem& item : droppable()) {
         if (at.now - item.enqueued_at <= limits.age_max) continue;
         drop(item, "expired", at.now);
@@ -65,6 +64,10 @@ Redriven Model::redrive(const Moment& at, const DeadFilter& filter) {
         if (resident(dead.key)) {
             if (room) ++items_issued_;  // as in admit
             answer.duplicates += 1;
+            continue;
+        }
+        if (size > limits.payload_bytes_max || size > limits.bytes_max) {
+            answer.remaining += 1;
             continue;
         }
         if (!room) {
