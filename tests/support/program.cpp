@@ -49,7 +49,8 @@ std::pair<int, int> make_pipe() {
 int open_terminal() {
     const int fd = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0) return fd;
-    const TempDir folder;
+    // In a chroot the root's own mount is out of reach, that of /dev is not.
+    const TempDir folder("/dev/shm");
     const std::string refused = mount_privately(folder.path(), "devpts", "newinstance");
     if (!refused.empty()) throw std::runtime_error("no pseudo terminal: " + refused);
     const int own = ::open((folder / "ptmx").c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
