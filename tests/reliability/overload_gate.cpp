@@ -4,10 +4,10 @@
 #include "reliability/file_watch.h"
 #include "reliability/gate.h"
 
-#include <algorithm>
 #include <headpond/admin.h>
 #include <headpond/headpond.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
