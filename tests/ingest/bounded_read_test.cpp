@@ -1,8 +1,8 @@
 #include "feed/bounded_read.h"
 
 #include "feed/feed_error.h"
+#include "support/temp_dir.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -23,20 +23,14 @@ using std::string_literals::operator""s;
 
 class BoundedRead : public testing::Test {
   protected:
-    void SetUp() override {
-        std::string pattern = testing::TempDir() + "headpond-read-XXXXXX";
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
     std::string file(const std::string& content) const {
         const std::string path = directory_ + "/feed.xml";
         std::ofstream(path, std::ios::binary) << content;
         return path;
     }
 
-    std::string directory_;
+    test::TempDir folder_;
+    const std::string directory_ = folder_.path().string();
 };
 
 std::string error_of(const std::string& path, std::size_t bytes_max = 100) {
