@@ -369,10 +369,10 @@ std::vector<Migration> states_of(const std::filesystem::path& given) {
     const auto facts = platform::look_at(path);
     std::error_code error;
     const auto log_bytes = std::filesystem::file_size(path + "-wal", error);
-    const auto kind = store::sqlite::identify(path, facts.bytes,
-                                              error ? 0 : static_cast<std::int64_t>(log_bytes));
+    const auto identity = store::sqlite::identify(path, facts.bytes,
+                                                  error ? 0 : static_cast<std::int64_t>(log_bytes));
     std::vector<Migration> all;
-    for (auto& state : store::sqlite::migration_states(path, kind)) {
+    for (auto& state : store::sqlite::migration_states(path, identity.kind)) {
         all.push_back({state.version, std::move(state.name), state.applied});
     }
     return all;

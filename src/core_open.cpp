@@ -43,24 +43,24 @@ void Core::prepare_file() {
     path = platform::resolve_database(options.path);
     platform::require_local(path);
     const auto facts = platform::look_at(path);
-    const FileKind kind = store::sqlite::identify(path, facts.bytes, bytes_of(path + "-wal"));
-    if (kind != FileKind::queue && options.migrate == Migrate::require_newest) {
+    const auto identity = store::sqlite::identify(path, facts.bytes, bytes_of(path + "-wal"));
+    if (identity.kind != FileKind::queue && options.migrate == Migrate::require_newest) {
         throw Error(ErrorCode::io, "open", path,
-                    kind == FileKind::missing ? "there is no such file; allowed: an existing queue"
-                                              : "the file is empty; allowed: an existing queue");
+                    identity.kind == FileKind::missing
+                        ? "there is no such file; allowed: an existing queue"
+                        : "the file is empty; allowed: an existing queue");
     }
     constexpr unsigned private_mode = 0600;
     side_ = std::make_unique<platform::SideFile>(
         path, facts.exists ? facts.mode & 0666U : private_mode,
         facts.exists ? facts.owner : geteuid(), facts.exists ? facts.group : getegid());
-    store::sqlite::prepare({.path = path,
-                            .kind = kind,
-                            .migrate = options.migrate,
-                            .at = clock_->wall().time_since_epoch().count(),
-                            .create = [this] { platform::create_private(path); },
-                            .with_turn = [this](const auto& fn) { with_turn(fn); }});
-    store_ = store::sqlite::open(
-        {.path = path, .power_loss = options.durability == Durability::power_loss});
+    store_ = store::sqlite::open({.path = path,
+                                  .identity = identity,
+                                  .power_loss = options.durability == Durability::power_loss,
+                                  .migrate = options.migrate,
+                                  .at = clock_->wall().time_since_epoch().count(),
+                                  .create = [this] { platform::create_private(path); },
+                                  .with_turn = [this](const auto& fn) { with_turn(fn); }});
     writes_ = std::make_unique<runtime::WriteQueue>(
         *store_, *side_, options.durability == Durability::power_loss,
         [this] { store_->relieve(log_bytes_max_.load()); });
@@ -85,6 +85,7 @@ void Core::with_turn(const std::function<void()>& fn) {
 void Core::register_owner() {
     bool created = false;
     std::int64_t keys = 0;
+    std::shared_ptr<const engine::Settings> settings;
     runtime::WriteQueue::Order order{.operation = "open", .synced = true, .alone = true};
     writes_->run(
         order,
@@ -95,10 +96,13 @@ void Core::register_owner() {
             auto totals = tx.totals();
             created = totals.age_base == 0;
             keys = write_settings(tx, instant.now, created);
+            invalidate_settings();  // an attempt before this one may have been undone
+            settings = settings_for(tx);
             if (created) {
                 tx.set_age_base(instant.now, 0);
                 tx.set_last_cleanup(instant.now);
             }
+            cleanup_due_at_ = tx.totals().last_cleanup_at + settings->cleanup_interval;
             if (instant.anchor) tx.set_clock(*instant.anchor);
             const auto size = store_->size();
             tx.set_sample(size.db_bytes, size.log_bytes, instant.now);
@@ -112,11 +116,6 @@ void Core::register_owner() {
         },
         turn_deadline());
     keys_in_force_ = keys;
-    std::shared_ptr<const engine::Settings> settings;
-    read("open", [&](store::Transaction& tx) {
-        settings = settings_for(tx);
-        cleanup_due_at_ = tx.totals().last_cleanup_at + settings->cleanup_interval;
-    });
     writes_->with_turn(
         "open", [&] { store_->set_log_reserve(settings->wal_reserve(), settings->wal_bytes_max); },
         turn_deadline());

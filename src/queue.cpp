@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <optional>
 
 namespace headpond {
 
@@ -85,19 +86,19 @@ std::vector<Enqueued> Queue::enqueue(std::span<const NewItem> items, std::stop_t
     if (items.empty()) return {};
     core_->clean_up_if_due();
     const auto deadline = std::chrono::steady_clock::now() + core_->options.enqueue_timeout;
-    auto seen = core_->waiting().seen();
     auto first = enqueue_once(*core_, items, true);
     core_->clean_up_if_due();  // by an interval that was changed since, as that call has seen
     std::vector<Enqueued> answers = std::move(first.answers);
     std::vector<std::size_t> left = std::move(first.blocked);
     // Only with overflow = block: those without room follow, in their order.
+    std::optional<std::uint64_t> seen;
     while (!left.empty()) {
         const auto remaining =
             std::chrono::duration_cast<Ms>(deadline - std::chrono::steady_clock::now());
         const bool last = remaining.count() <= 0 || stop.stop_requested();
         constexpr Ms backstop{250};
-        if (!last) core_->waiting().wait(seen, std::min(remaining, backstop), stop);
-        seen = core_->waiting().seen();
+        if (!last && seen) core_->waiting().wait(*seen, std::min(remaining, backstop), stop);
+        seen = core_->waiting().watch();
         std::vector<NewItem> again;
         for (const std::size_t index : left) again.push_back(items[index]);
         auto more = enqueue_once(*core_, again, !last);
@@ -199,7 +200,7 @@ bool wait_for_work(Core& core, const engine::LeaseOrder& order,
                    std::chrono::steady_clock::time_point deadline, const std::stop_token& stop) {
     constexpr Ms backstop{250};  // whatever gives no sign, such as a clock that was set
     for (;;) {
-        const auto seen = core.waiting().seen();
+        const auto seen = core.waiting().watch();
         const auto version = core.store().data_version();
         engine::Outlook outlook;
         store::Millis now = 0;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -192,12 +193,17 @@ void SideFile::wake() noexcept {
     if (pwrite(fd_, &byte, 1, wake_byte) != 1) errno = 0;
 }
 
-Waiter::Waiter(const std::string& side_file) {
+Waiter::Waiter(std::string side_file) : side_file_(std::move(side_file)) {
     event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event_ < 0) throw os_error(side_file, "cannot make an eventfd");
+    if (event_ < 0) throw os_error(side_file_, "cannot make an eventfd");
+}
+
+void Waiter::watch() {
+    if (watched_) return;
+    watched_ = true;
     inotify_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     // Instances are a scarce resource of the user: without one the backstop does the work.
-    if (inotify_ >= 0 && inotify_add_watch(inotify_, side_file.c_str(), IN_MODIFY) < 0) {
+    if (inotify_ >= 0 && inotify_add_watch(inotify_, side_file_.c_str(), IN_MODIFY) < 0) {
         ::close(inotify_);
         inotify_ = -1;
     }

@@ -52,16 +52,21 @@ class SideFile {
 // Waits for a wake() on a side file, from this process or another.
 class Waiter {
   public:
-    explicit Waiter(const std::string& side_file);
+    explicit Waiter(std::string side_file);
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
     ~Waiter();
+    // Before the first wait(): a wake from here on is not missed. Not done at once, because to end
+    // a watch costs some 10 ms, and most who open a queue never wait.
+    void watch();
     // Returns at a wake, at interrupt(), or after `limit`; by one thread at a time.
     void wait(std::chrono::milliseconds limit);
     // From any thread.
     void interrupt() noexcept;
 
   private:
+    const std::string side_file_;
+    bool watched_ = false;
     int inotify_ = -1;  // -1: no watch could be had; wait() then only sleeps until its limit
     int event_ = -1;
 };

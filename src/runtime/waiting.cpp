@@ -4,6 +4,12 @@
 
 namespace headpond::runtime {
 
+std::uint64_t Waiting::watch() {
+    const std::lock_guard lock(mutex_);
+    waiter_.watch();
+    return wakes_;
+}
+
 std::uint64_t Waiting::seen() {
     const std::lock_guard lock(mutex_);
     return wakes_;

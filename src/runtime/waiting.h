@@ -25,8 +25,10 @@ class Waiting {
     explicit Waiting(const std::string& side_file) : waiter_(side_file) {}
 
     // What was seen before a look at the queue: a wake-up after it is not missed.
+    [[nodiscard]] std::uint64_t watch();
     [[nodiscard]] std::uint64_t seen();
-    // Returns at a wake-up after `since`, at notify(), when `stop` is asked for, or after `limit`.
+    // After a watch(). Returns at a wake-up after `since`, at notify(), when `stop` is asked for,
+    // or after `limit`.
     void wait(std::uint64_t since, std::chrono::milliseconds limit, const std::stop_token& stop);
     void notify();
 

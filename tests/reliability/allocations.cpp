@@ -66,9 +66,10 @@ void count_allocations(bool on) {
 }
 
 std::int64_t stop_failing() {
-    sqlite_plan.armed = false;
-    cxx_plan.armed = false;
-    return sqlite_plan.count + cxx_plan.count;
+    const auto ended = [](Plan& plan) {
+        return plan.armed.exchange(false) ? plan.count.load() : 0;
+    };
+    return ended(sqlite_plan) + ended(cxx_plan);
 }
 
 }  // namespace headpond::reliability

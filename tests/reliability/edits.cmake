@@ -1,6 +1,6 @@
 headpond_gate("ENOSPC" 20 3)
 headpond_mutant(log_not_grown store/sqlite/sqlite_store.cpp "ENOSPC" 10
-    "if (file_size(order_.path + \"-wal\") >= reserve) return;" "if (reserve >= 0) return;")
+    "if (file_size(path_ + \"-wal\") >= reserve) return;" "if (reserve >= 0) return;")
 headpond_mutant(log_trimmed store/sqlite/sqlite_store.cpp "ENOSPC" 10
     "std::to_string(std::max(reserve, bytes_max))" "std::to_string(0 * bytes_max)")
 headpond_mutant(newcomers_ignore_the_disk engine/enqueue.cpp "ENOSPC" 2

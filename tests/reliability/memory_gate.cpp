@@ -1,5 +1,6 @@
 // Every allocation of SQLite's and of ours fails once, and from then on: an error or a bad_alloc is
-// the answer, and what was acknowledged before is there.
+// the answer, and what was acknowledged before is there. Opening has most of them and is tried by
+// itself, with nothing but another opening behind it.
 #include "reliability/allocations.h"
 #include "reliability/gate.h"
 #include "reliability/shared.h"
@@ -19,16 +20,29 @@ namespace {
 
 constexpr std::size_t violations_max = 20;
 
+enum class Part { opening, calls };
+
 struct Point {
+    Part part = Part::opening;
     Allocator allocator = Allocator::sqlite;
     std::int64_t at = 0;
     bool from_then_on = false;
 
     [[nodiscard]] std::string text() const {
         return std::string(allocator == Allocator::sqlite ? "SQLite's" : "operator new's") +
-               " allocation " + std::to_string(at) + (from_then_on ? " and from then on" : "");
+               " allocation " + std::to_string(at) + (from_then_on ? " and from then on" : "") +
+               (part == Part::opening ? " of an opening" : " of a round of calls");
     }
 };
+
+Trial with_part(Trial trial, Part part) {
+    trial.rounds = part == Part::opening ? 0 : 1;
+    trial.inside = [passed = part == Part::opening](bool inside) mutable {
+        count_allocations(inside && passed);
+        passed |= !inside;  // the first call opens
+    };
+    return trial;
+}
 
 // How many there are in a run without a fault.
 std::int64_t count(const Trial& trial, Allocator allocator) {
@@ -40,11 +54,13 @@ std::int64_t count(const Trial& trial, Allocator allocator) {
 std::vector<Point> points_of(const Trial& trial, std::int64_t percent) {
     std::vector<Point> points;
     const std::int64_t stride = std::max<std::int64_t>(1, 100 / percent);
-    for (const Allocator allocator : {Allocator::sqlite, Allocator::cxx}) {
-        const std::int64_t allocations = count(trial, allocator);
-        for (const bool from_then_on : {false, true}) {
-            for (std::int64_t at = 1; at <= allocations; at += stride)
-                points.push_back({allocator, at, from_then_on});
+    for (const Part part : {Part::opening, Part::calls}) {
+        for (const Allocator allocator : {Allocator::sqlite, Allocator::cxx}) {
+            const std::int64_t allocations = count(with_part(trial, part), allocator);
+            for (const bool from_then_on : {false, true}) {
+                for (std::int64_t at = 1; at <= allocations; at += stride)
+                    points.push_back({part, allocator, at, from_then_on});
+            }
         }
     }
     return points;
@@ -52,12 +68,13 @@ std::vector<Point> points_of(const Trial& trial, std::int64_t percent) {
 
 // Strikes one point after the other in a child, telling in `mine` which; the violations go to a
 // file.
-void strike(const Trial& trial, const std::vector<Point>& points, std::atomic<std::size_t>& next,
+void strike(const Trial& scene, const std::vector<Point>& points, std::atomic<std::size_t>& next,
             std::atomic<std::size_t>& mine, const std::filesystem::path& findings) {
     std::ofstream out(findings, std::ios::app);
     for (std::size_t i = next++; i < points.size(); i = next++) {
         mine = i;
         const Point& point = points[i];
+        const Trial trial = with_part(scene, point.part);
         fail_allocation(point.allocator, point.at, point.from_then_on);
         const std::string history = run_here(trial);
         stop_failing();
@@ -77,9 +94,7 @@ GateReport memory(const GateRun& run) {
         return Trial{.folder = run.memory / name,
                      .image = created.folder,
                      .durability = Durability::process_crash,
-                     .seed = run.seed,
-                     .rounds = 1,
-                     .inside = count_allocations};
+                     .seed = run.seed};
     };
     const auto points = points_of(trial_in("trial-0"), run.amount);
     const Shared<std::atomic<std::size_t>> shared;  // how far the children came

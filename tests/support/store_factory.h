@@ -36,15 +36,15 @@ inline std::unique_ptr<store::Store> open_sqlite_store(const std::filesystem::pa
     namespace sqlite = store::sqlite;
     std::error_code error;
     const auto log_bytes = std::filesystem::file_size(path.string() + "-wal", error);
-    const auto kind = sqlite::identify(path, platform::look_at(path).bytes,
-                                       error ? 0 : static_cast<std::int64_t>(log_bytes));
-    sqlite::prepare({.path = path,
-                     .kind = kind,
-                     .migrate = Migrate::at_open,
-                     .at = 1'800'000'000'000,
-                     .create = [&] { platform::create_private(path); },
-                     .with_turn = [](const std::function<void()>& fn) { fn(); }});
-    return sqlite::open({.path = path, .power_loss = power_loss});
+    const auto identity = sqlite::identify(path, platform::look_at(path).bytes,
+                                           error ? 0 : static_cast<std::int64_t>(log_bytes));
+    return sqlite::open({.path = path,
+                         .identity = identity,
+                         .power_loss = power_loss,
+                         .migrate = Migrate::at_open,
+                         .at = 1'800'000'000'000,
+                         .create = [&] { platform::create_private(path); },
+                         .with_turn = [](const std::function<void()>& fn) { fn(); }});
 }
 
 inline std::vector<StoreKind> store_kinds() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,15 +16,21 @@ namespace headpond::store::sqlite {
 
 enum class FileKind { missing, empty, queue };
 
+struct Identity {
+    FileKind kind = FileKind::queue;
+    // When the queue was made, where the main file says so without its log: never changed.
+    std::optional<Millis> made_at;
+};
 // Looks at the main file alone and touches nothing. Throws not_a_queue for anything else than a
 // queue (text, another SQLite database), corrupt for a truncated file. `db_bytes` is the file's
 // size, -1 where it is missing, `log_bytes` that of the -wal.
-[[nodiscard]] FileKind identify(const std::string& path, std::int64_t db_bytes,
+[[nodiscard]] Identity identify(const std::string& path, std::int64_t db_bytes,
                                 std::int64_t log_bytes);
 
-struct PrepareOrder {
+struct OpenOrder {
     std::string path;  // resolved
-    FileKind kind = FileKind::queue;
+    Identity identity;
+    bool power_loss = true;  // commits can be synced
     Migrate migrate = Migrate::at_open;
     Millis at = 0;  // the wall clock, for the record
     // Makes the missing file, empty; runs under the turn.
@@ -31,15 +38,9 @@ struct PrepareOrder {
     // Runs a function while holding the write turn, so that one of several processes creates.
     std::function<void(const std::function<void()>&)> with_turn;
 };
-// Creates, finishes an interrupted creation, migrates; answers the versions applied. Throws
-// schema_newer, schema_older, not_a_queue, unsupported (not in WAL mode), io (not writable).
-std::vector<int> prepare(const PrepareOrder& order);
-
-struct OpenOrder {
-    std::string path;        // resolved and prepared
-    bool power_loss = true;  // commits can be synced
-};
-// Throws corrupt where the schema is not what the migrations give.
+// Creates, finishes an interrupted creation, migrates, opens. Throws schema_newer, schema_older,
+// not_a_queue, unsupported (not in WAL mode), io (not writable), corrupt where the schema is not
+// what the migrations give.
 [[nodiscard]] std::unique_ptr<Store> open(const OpenOrder& order);
 
 struct MigrationState {

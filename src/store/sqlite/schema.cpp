@@ -77,19 +77,38 @@ bool founding_was_cut_off(const std::string& path) {
     return header.starts_with(magic) && header.substr(pages_at) == std::string(4, '\0');
 }
 
+// When the file was made: a row that never changes.
+std::optional<std::int64_t> made_at(SQLite::Database& database) {
+    const EmbeddedSql& first = embedded_migrations().front();
+    SQLite::Statement row(database,
+                          "SELECT applied_at FROM migrations WHERE version = ? AND digest = ?");
+    row.bind(1, first.version);
+    row.bind(2, std::string(first.digest));
+    if (!row.executeStep()) return std::nullopt;
+    return row.getColumn(0).getInt64();
+}
+
+std::optional<std::int64_t> made_at_alone(SQLite::Database& main_file) {
+    try {
+        return made_at(main_file);
+    } catch (const SQLite::Exception&) {
+        return std::nullopt;  // the main file alone need not be whole: the rest is in the log
+    }
+}
+
 }  // namespace
 
-FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t log_bytes) {
-    if (db_bytes < 0) return FileKind::missing;
-    if (db_bytes == 0) return FileKind::empty;
-    if (founding_was_cut_off(path)) return FileKind::queue;
+Identity identify(const std::string& path, std::int64_t db_bytes, std::int64_t log_bytes) {
+    if (db_bytes < 0) return {FileKind::missing, {}};
+    if (db_bytes == 0) return {FileKind::empty, {}};
+    if (founding_was_cut_off(path)) return {};
     // Of one byte SQLite would say that it is an empty database.
     constexpr std::int64_t header_bytes = 100;
     if (db_bytes < header_bytes) throw not_a_queue(path, "not an SQLite database");
     try {
         const auto database = open_immutable(path);
         const std::int64_t id = query_integer(*database, "PRAGMA application_id");
-        if (id == application_id) return FileKind::queue;
+        if (id == application_id) return {FileKind::queue, made_at_alone(*database)};
         char text[64];
         std::snprintf(text, sizeof text, "an SQLite database with application_id 0x%08llx",
                       static_cast<unsigned long long>(id));
@@ -98,7 +117,7 @@ FileKind identify(const std::string& path, std::int64_t db_bytes, std::int64_t l
         const int code = failure.getErrorCode() & 0xff;
         if (code == SQLITE_NOTADB) throw not_a_queue(path, "not an SQLite database");
         // The main file may be short while the rest is still in the log.
-        if (code == SQLITE_CORRUPT && log_bytes > 0) return FileKind::queue;
+        if (code == SQLITE_CORRUPT && log_bytes > 0) return {};
         if (code == SQLITE_CORRUPT) {
             throw Error(ErrorCode::corrupt, "open", path,
                         "the file is truncated or damaged; restore a backup", code);
@@ -418,33 +437,17 @@ bool unfinished(SQLite::Database& database, const std::string& path) {
     throw not_a_queue(path, "the file and its -wal do not belong together");
 }
 
-// When the file was made: a row that never changes.
-std::optional<std::int64_t> made_at(SQLite::Database& database) {
-    const EmbeddedSql& first = embedded_migrations().front();
-    SQLite::Statement row(database,
-                          "SELECT applied_at FROM migrations WHERE version = ? AND digest = ?");
-    row.bind(1, first.version);
-    row.bind(2, std::string(first.digest));
-    if (!row.executeStep()) return std::nullopt;
-    return row.getColumn(0).getInt64();
-}
-
 // SQLite's log does not say to which database it belongs, and one of another queue would be played
 // back over this one without a word. Nothing is written before a checkpoint.
-void refuse_foreign_log(SQLite::Database& database, const std::string& path) {
-    std::optional<std::int64_t> alone;
-    try {
-        alone = made_at(*open_immutable(path));
-    } catch (const SQLite::Exception&) {
-        return;  // the main file alone need not be whole: the rest is in the log
-    }
-    if (!alone || made_at(database) == alone) return;
-    throw Error(ErrorCode::not_a_queue, "open", path,
+void refuse_foreign_log(SQLite::Database& database, const OpenOrder& order) {
+    if (!order.identity.made_at || made_at(database) == order.identity.made_at) return;
+    throw Error(ErrorCode::not_a_queue, "open", order.path,
                 "the -wal beside the file is of another queue; allowed: its own, or none");
 }
 
-std::vector<int> prepare_existing(const PrepareOrder& order) {
-    const auto database = open_connection(order.path, Access::read_write, 5000);
+std::unique_ptr<SQLite::Database> prepare_existing(const OpenOrder& order) {
+    // Another process may be recovering the log; the store sets its own patience.
+    auto database = open_connection(order.path, Access::read_write, 5000);
     if (sqlite3_db_readonly(database->getHandle(), "main") == 1) {
         throw Error(ErrorCode::io, "open", order.path,
                     "the file may not be written by this user; allowed: a writable file");
@@ -452,11 +455,11 @@ std::vector<int> prepare_existing(const PrepareOrder& order) {
     const bool finish = unfinished(*database, order.path);
     if (!finish) {
         verify_identity(*database, order.path);
-        refuse_foreign_log(*database, order.path);
-        if (!needs_migration(*database)) return {};
+        refuse_foreign_log(*database, order);
+        if (!needs_migration(*database)) return database;
         if (order.migrate != Migrate::at_open) {
             const int version = schema_version(*database);
-            if (version >= newest_schema()) return {};  // only the views differ
+            if (version >= newest_schema()) return database;  // only the views differ
             throw Error(ErrorCode::schema_older, "open", order.path,
                         "schema " + std::to_string(version) + " is older than this release's " +
                             std::to_string(newest_schema()) +
@@ -470,27 +473,28 @@ std::vector<int> prepare_existing(const PrepareOrder& order) {
                     "the file has no tables yet (its creation was cut off, or it is a copy without "
                     "its -wal); allowed: an existing queue");
     }
-    std::vector<int> applied;
     order.with_turn([&] {
         if (finish) found(*database, order.path);
-        applied = apply_migrations(*database, order.path, order.at);
+        apply_migrations(*database, order.path, order.at);
+        verify_identity(*database, order.path);  // another process may have been first
     });
-    return applied;
+    return database;
 }
 
 }  // namespace
 
-std::vector<int> prepare(const PrepareOrder& order) {
+std::unique_ptr<SQLite::Database> prepare(const OpenOrder& order) {
     try {
-        if (order.kind == FileKind::queue) return prepare_existing(order);
-        std::vector<int> applied;
+        if (order.identity.kind == FileKind::queue) return prepare_existing(order);
+        std::unique_ptr<SQLite::Database> database;
         order.with_turn([&] {
             order.create();
-            const auto database = open_connection(order.path, Access::read_write, 5000);
+            database = open_connection(order.path, Access::read_write, 5000);
             found(*database, order.path);
-            applied = apply_migrations(*database, order.path, order.at);
+            apply_migrations(*database, order.path, order.at);
+            verify_identity(*database, order.path);
         });
-        return applied;
+        return database;
     } catch (const SQLite::Exception& failure) {
         throw translate(failure.getExtendedErrorCode(), failure.what(), "open", order.path);
     }

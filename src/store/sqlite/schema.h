@@ -5,6 +5,7 @@
 #include "store/sqlite/open.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ void verify_identity(SQLite::Database& database, const std::string& path);
 // Applies what is missing, each migration in a transaction with its record; answers the versions.
 std::vector<int> apply_migrations(SQLite::Database& database, const std::string& path,
                                   std::int64_t applied_at);
+
+// A connection to the file, in which is a queue of this release's schema: what open() does first.
+[[nodiscard]] std::unique_ptr<SQLite::Database> prepare(const OpenOrder& order);
 
 // The error for a schema that somebody changed.
 [[nodiscard]] Error schema_is_not_ours(const std::string& path, const std::string& what);

@@ -59,30 +59,28 @@ std::int64_t file_size(const std::string& path) {
 
 }  // namespace
 
-SqliteStore::SqliteStore(OpenOrder order) : order_(std::move(order)) {
+SqliteStore::SqliteStore(const OpenOrder& order)
+    : path_(order.path), power_loss_(order.power_loss) {
     try {
-        // Another process may be recovering the log; write() sets its own patience.
-        writer_ = open_connection(order_.path, Access::read_write, reader_busy_ms);
-        verify_identity(*writer_, order_.path);
+        writer_ = prepare(order);
         for (const SchemaFinding& finding : compare_schema(*writer_)) {
             if (finding.warning) continue;
-            throw schema_is_not_ours(order_.path, finding.text);
+            throw schema_is_not_ours(path_, finding.text);
         }
         writer_->exec(cache_pragma);
-        writer_->exec(order_.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-        synchronous_full_ = order_.power_loss;
+        writer_->exec(power_loss_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+        synchronous_full_ = power_loss_;
         sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
         sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
         (void)(*writer_statements_)[Sql::rollback];  // rollback() may not throw, so not prepare
-        transaction_ =
-            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, order_.path);
-        guard_ = open_connection(order_.path, Access::read_write, 0);
+        transaction_ = std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_);
+        guard_ = open_connection(path_, Access::read_write, 0);
         guard_statements_ = std::make_unique<Statements>(*guard_);
         for (const Sql one : {Sql::begin, Sql::rollback}) (void)(*guard_statements_)[one];
     } catch (const SQLite::Exception& failure) {
-        rethrow(failure, "open", order_.path);
+        rethrow(failure, "open", path_);
     }
 }
 
@@ -90,7 +88,7 @@ SqliteStore::~SqliteStore() = default;
 
 void SqliteStore::refuse_if_unknown(std::string_view operation) const {
     if (!outcome_unknown_) return;
-    throw Error(ErrorCode::outcome_unknown, operation, order_.path,
+    throw Error(ErrorCode::outcome_unknown, operation, path_,
                 "an earlier sync failed; reopen the queue to learn what is on the disk");
 }
 
@@ -100,7 +98,7 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     rollback();
     end_guard();
     // SQLite refuses to change it inside a transaction.
-    if (order_.power_loss && synced != synchronous_full_) {
+    if (power_loss_ && synced != synchronous_full_) {
         Run((*writer_statements_)[synced ? Sql::sync_full : Sql::sync_normal]).step();
         synchronous_full_ = synced;
     }
@@ -132,24 +130,26 @@ void SqliteStore::commit(std::string_view operation) {
         throw WholeRollback{};
     }
     if (!open || commits_.refused || commits_.rolled_back) {
-        throw Error(ErrorCode::misuse, operation, order_.path,
+        throw Error(ErrorCode::misuse, operation, path_,
                     "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
     }
-    {
-        Run count((*writer_statements_)[Sql::page_count]);
-        pages_ = count.step() ? count.integer(0) : 0;
-    }
+    pages_ = count_pages();
     commits_.allowed = true;
     try {
         Run((*writer_statements_)[Sql::commit]).step();
     } catch (const SQLite::Exception& failure) {
         commits_.allowed = false;
         const Error error =
-            translate(failure.getExtendedErrorCode(), failure.what(), operation, order_.path, true);
+            translate(failure.getExtendedErrorCode(), failure.what(), operation, path_, true);
         if (error.code() == ErrorCode::outcome_unknown) outcome_unknown_ = true;
         throw error;
     }
     commits_.allowed = false;
+}
+
+std::int64_t SqliteStore::count_pages() {
+    Run count((*writer_statements_)[Sql::page_count]);
+    return count.step() ? count.integer(0) : 0;
 }
 
 void SqliteStore::rollback() noexcept {
@@ -171,7 +171,7 @@ void SqliteStore::write(const WriteOrder& order, const std::function<void(Transa
     } catch (const SQLite::Exception& failure) {
         rollback();
         if (failure.getErrorCode() == SQLITE_FULL) checkpoint();
-        rethrow(failure, order.operation, order_.path);
+        rethrow(failure, order.operation, path_);
     } catch (const Error& error) {
         rollback();
         if (error.code() == ErrorCode::disk_full) checkpoint();
@@ -187,14 +187,13 @@ void SqliteStore::write(const WriteOrder& order, const std::function<void(Transa
 }
 
 void SqliteStore::open_reader() {
-    reader_ = open_connection(order_.path, Access::read_only, reader_busy_ms);
+    reader_ = open_connection(path_, Access::read_only, reader_busy_ms);
     reader_->exec("PRAGMA cache_size=-2048");
     // The views ask julianday('now'); here it answers by the clock that was passed in.
     sqlite3_create_function_v2(reader_->getHandle(), "julianday", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS,
                                &reader_now_, queue_julianday, nullptr, nullptr, nullptr);
     reader_statements_ = std::make_unique<Statements>(*reader_);
-    reader_transaction_ =
-        std::make_unique<SqliteTransaction>(*reader_, *reader_statements_, order_.path);
+    reader_transaction_ = std::make_unique<SqliteTransaction>(*reader_, *reader_statements_, path_);
 }
 
 void SqliteStore::read(std::string_view operation, const std::function<void(Transaction&)>& fn) {
@@ -214,7 +213,7 @@ void SqliteStore::read(std::string_view operation, const std::function<void(Tran
         const End end{*reader_statements_};
         fn(*reader_transaction_);
     } catch (const SQLite::Exception& failure) {
-        rethrow(failure, operation, order_.path);
+        rethrow(failure, operation, path_);
     }
 }
 
@@ -227,7 +226,7 @@ std::int64_t SqliteStore::data_version() {
         Run run((*reader_statements_)[Sql::data_version]);
         return run.step() ? run.integer(0) : 0;
     } catch (const SQLite::Exception& failure) {
-        rethrow(failure, "lease", order_.path);
+        rethrow(failure, "lease", path_);
     }
 }
 
@@ -236,14 +235,14 @@ std::int64_t SqliteStore::data_version() {
 // to what the file has. Slack alone is claimed here; behind the pages nobody else writes.
 void SqliteStore::size_file() {
     sqlite3* writer = writer_->getHandle();
-    const std::int64_t needed = query_integer(*guard_, "PRAGMA page_count") * page_bytes;
-    const std::int64_t size = file_size(order_.path);
+    const std::int64_t needed = count_pages() * page_bytes;
+    const std::int64_t size = file_size(path_);
     const auto rounded = [&](std::int64_t step) {
         return (needed + slack_bytes) / step * step + step;
     };
     std::int64_t wanted = rounded(growth_bytes);
     std::error_code error;
-    const auto disk = std::filesystem::space(order_.path, error);
+    const auto disk = std::filesystem::space(path_, error);
     const bool room =
         size >= wanted || (!error && disk.available >= static_cast<std::uintmax_t>(wanted - size));
     if (!room) {
@@ -294,7 +293,7 @@ void SqliteStore::end_guard() noexcept {
 // SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
     if (pages_ == pages_placed_) return false;
-    if (file_size(order_.path) < pages_ * page_bytes + slack_bytes / 2) return true;
+    if (file_size(path_) < pages_ * page_bytes + slack_bytes / 2) return true;
     pages_placed_ = pages_;
     return false;
 }
@@ -314,7 +313,7 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) {
 // Pages that have no place in the file of a full disk go to free ones before them.
 bool SqliteStore::fold_back() {
     try {
-        const std::int64_t lacking = pages_ - file_size(order_.path) / page_bytes;
+        const std::int64_t lacking = pages_ - file_size(path_) / page_bytes;
         return lacking > 0 && shrink(lacking) > 0;
     } catch (const Error&) {
         return false;  // what was committed is; this is tried again after the next commit
@@ -324,7 +323,7 @@ bool SqliteStore::fold_back() {
 void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) {
     try {
         writer_->exec("PRAGMA journal_size_limit=" + std::to_string(std::max(reserve, bytes_max)));
-        if (file_size(order_.path + "-wal") >= reserve) return;
+        if (file_size(path_ + "-wal") >= reserve) return;
         // A transaction that spills and is rolled back: the log grows, the database does not.
         writer_->exec("PRAGMA cache_size=16");
         begin("open", false);
@@ -340,7 +339,7 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         writer_->exec(cache_pragma);
         // A full disk must not keep a queue from being opened and drained.
         if (failure.getErrorCode() == SQLITE_FULL) return;
-        rethrow(failure, "open", order_.path);
+        rethrow(failure, "open", path_);
     }
     rollback();
     writer_->exec(cache_pragma);
@@ -362,7 +361,7 @@ std::int64_t SqliteStore::shrink(std::int64_t pages) {
     } catch (const SQLite::Exception& failure) {
         rollback();
         if ((failure.getErrorCode() & 0xff) == SQLITE_FULL) return 0;
-        rethrow(failure, "vacuum", order_.path);
+        rethrow(failure, "vacuum", path_);
     } catch (const Error& error) {  // of its commit
         rollback();
         if (error.code() == ErrorCode::disk_full) return 0;
@@ -377,8 +376,8 @@ std::int64_t SqliteStore::shrink(std::int64_t pages) {
 
 Store::Size SqliteStore::size() {
     Size size;
-    size.log_bytes = file_size(order_.path + "-wal");
-    size.db_bytes = file_size(order_.path);
+    size.log_bytes = file_size(path_ + "-wal");
+    size.db_bytes = file_size(path_);
     return size;
 }
 
@@ -416,7 +415,7 @@ TextTable SqliteStore::select(const std::string& sql, std::string_view parameter
                 row.push_back(rows.getColumn(i).getString());
         }
     } catch (const SQLite::Exception& failure) {
-        rethrow(failure, "view", order_.path);
+        rethrow(failure, "view", path_);
     }
     return table;
 }
@@ -426,7 +425,7 @@ TextTable SqliteStore::view(std::string_view name, Millis wall) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
         std::string all;
         for (const auto& one : names) all += (all.empty() ? "" : ", ") + one;
-        throw Error(ErrorCode::misuse, "view", order_.path,
+        throw Error(ErrorCode::misuse, "view", path_,
                     "no view named '" + std::string(name) + "'; allowed: " + all);
     }
     return select("SELECT * FROM \"" + std::string(name) + "\"", {}, wall);
@@ -454,7 +453,7 @@ std::vector<Store::Finding> SqliteStore::check() {
             findings.push_back({"schema", finding.text, finding.warning});
         }
     } catch (const SQLite::Exception& failure) {
-        rethrow(failure, "check", order_.path);
+        rethrow(failure, "check", path_);
     }
     return findings;
 }

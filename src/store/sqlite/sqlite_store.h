@@ -28,7 +28,7 @@ struct CommitGuard {
 // view, check, backup: from any thread.
 class SqliteStore final : public Store {
   public:
-    explicit SqliteStore(OpenOrder order);
+    explicit SqliteStore(const OpenOrder& order);
     ~SqliteStore() override;
 
     void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) override;
@@ -55,13 +55,15 @@ class SqliteStore final : public Store {
     void rollback() noexcept;
     bool checkpoint();
     void end_guard() noexcept;
+    [[nodiscard]] std::int64_t count_pages();
     void size_file();
     [[nodiscard]] bool file_lags();
     bool fold_back();
     void open_reader();
     TextTable select(const std::string& sql, std::string_view parameter, Millis wall);
 
-    const OpenOrder order_;
+    const std::string path_;
+    const bool power_loss_;
     std::unique_ptr<SQLite::Database> writer_;
     std::unique_ptr<Statements> writer_statements_;
     std::unique_ptr<SqliteTransaction> transaction_;
