@@ -24,21 +24,22 @@ class DamageTest : public QueueTest {
   protected:
     // A queue that knew some life, wholly in the main file.
     DamageTest() {
-        {
-            Queue queue(options());
-            std::vector<std::string> keys;
-            for (int i = 0; i < 120; ++i) keys.push_back("key-" + std::to_string(i));
-            put(queue, keys);
-            (void)queue.lease()->ack();
-            (void)queue.lease()->nack("boom");
-            Settlement mixed;
-            auto batch = queue.lease();
-            mixed.rejected.push_back({.item_id = batch->items()[0].id, .reason = "bad"});
-            (void)batch->settle(mixed);
-        }
+        live_through(options());
         RawDatabase(path()).exec("PRAGMA wal_checkpoint(TRUNCATE)");
         remove_sides(path());
         whole = bytes_of(path());
+    }
+    void live_through(const Options& where) {
+        Queue queue(where);
+        std::vector<std::string> keys;
+        for (int i = 0; i < 120; ++i) keys.push_back("key-" + std::to_string(i));
+        put(queue, keys);
+        (void)queue.lease()->ack();
+        (void)queue.lease()->nack("boom");
+        Settlement mixed;
+        auto batch = queue.lease();
+        mixed.rejected.push_back({.item_id = batch->items()[0].id, .reason = "bad"});
+        (void)batch->settle(mixed);
     }
     [[nodiscard]] std::filesystem::path path() const { return dir / "queue.db"; }
     static void remove_sides(const std::filesystem::path& file) {
@@ -222,42 +223,58 @@ TEST_F(DamageTest, ALogOfAnotherProgramIsRefusedAndNotWritten) {
     EXPECT_EQ(work(), Met::nothing);
 }
 
-TEST_F(DamageTest, AWholeLogOfAnotherQueueIsRefusedAndNotWritten) {
+// Another queue, and its log laid beside ours.
+class ForeignLogTest : public DamageTest {
+  protected:
+    ForeignLogTest() {
+        there.path = other / "queue.db";
+        clock->advance(Ms{1});  // queues are told apart by when they were made
+    }
+
+    void expect_refusal(ErrorCode expected) {
+        std::filesystem::copy(there.path.string() + "-wal", path().string() + "-wal");
+        const std::string log = bytes_of(path().string() + "-wal");
+        const Error error = error_of([&] { const Queue queue(options()); });
+        EXPECT_EQ(error.code(), expected) << error.what();
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("the -wal beside the file "));
+        expect_helpful(error);
+        EXPECT_TRUE(bytes_of(path()) == whole);
+        EXPECT_TRUE(bytes_of(path().string() + "-wal") == log);
+        remove_sides(path());
+        EXPECT_EQ(work(), Met::nothing);
+    }
+
     const TempDir other;
     Options there = options();
-    there.path = other / "queue.db";
-    clock->advance(Ms{1});  // queues are told apart by when they were made
+};
+
+TEST_F(ForeignLogTest, AWholeOneIsRefusedAndNotWritten) {
     {
         Queue queue(there);
         put(queue, {"theirs"});
     }
     RawDatabase(there.path).exec("VACUUM");  // every page of theirs is in their log
-    std::filesystem::copy(there.path.string() + "-wal", path().string() + "-wal");
-    const std::string log = bytes_of(path().string() + "-wal");
-    const Error error = error_of([&] { const Queue queue(options()); });
-    EXPECT_EQ(error.code(), ErrorCode::not_a_queue) << error.what();
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("-wal beside the file is of another queue"));
-    expect_helpful(error);
-    EXPECT_TRUE(bytes_of(path()) == whole);
-    EXPECT_TRUE(bytes_of(path().string() + "-wal") == log);
-    remove_sides(path());
-    EXPECT_EQ(work(), Met::nothing);
+    expect_refusal(ErrorCode::not_a_queue);
 }
 
-TEST_F(DamageTest, APartOfALogOfAnotherQueueIsMet) {
-    const TempDir other;
-    Options there = options();
-    there.path = other / "queue.db";
+TEST_F(ForeignLogTest, APartIsRefusedAndNotWritten) {
     { const Queue queue(there); }
     RawDatabase(there.path).exec("PRAGMA wal_checkpoint(TRUNCATE)");
     {
         Queue queue(there);
         put(queue, {"theirs"});
     }
-    std::filesystem::copy(there.path.string() + "-wal", path().string() + "-wal");
-    std::string code = "corrupt";
-    EXPECT_NE(work(&code), Met::nothing);
-    EXPECT_EQ(code, "corrupt");
+    expect_refusal(ErrorCode::corrupt);  // pages of two files
+}
+
+TEST_F(ForeignLogTest, APartOfATwinsIsRefusedAndNotWritten) {
+    live_through(there);  // as many pages as ours has
+    RawDatabase(there.path).exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    {
+        Queue queue(there);
+        put(queue, {"theirs"});
+    }
+    expect_refusal(ErrorCode::not_a_queue);
 }
 
 TEST_F(DamageTest, AnOwnersFileWithContentIsHarmless) {

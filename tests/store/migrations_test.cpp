@@ -216,13 +216,16 @@ TEST_F(MigrationFile, ViewsAreMadeAnewWhenTheirDigestDiffers) {
               std::string(embedded_views().digest));
 }
 
-TEST_F(MigrationFile, ViewsOfANewerReleaseAreLeftAlone) {
+TEST_F(MigrationFile, ViewsOfANewerReleaseAreLeftAloneAndNotRun) {
     make();
     by_hand(
         "DROP VIEW ready; CREATE VIEW ready AS SELECT 'newer' AS newer; DROP VIEW help;"
         "UPDATE migrations SET digest = 'newer', applied_by = '99.0.0' WHERE version = 0");
     Queue queue(options());
-    EXPECT_THAT(Admin(queue).view("ready").columns, ElementsAre("newer"));
+    EXPECT_THAT(Admin(queue).view("ready").columns,
+                ElementsAre("id", "key", "source", "bytes", "age_s", "expires_in"));
+    EXPECT_THAT(Admin(queue).view("help").rows, ::testing::Not(IsEmpty()));
+    EXPECT_EQ(ask("SELECT newer FROM ready"), "newer") << "in the file they stay";
     EXPECT_EQ(ask("SELECT digest FROM migrations WHERE version = 0"), "newer");
     expect_sound(queue);
 }

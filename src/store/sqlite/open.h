@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +15,14 @@ namespace headpond::store::sqlite {
 
 enum class FileKind { missing, empty, queue };
 
+// When a queue was made, and first opened; 0 where it is not known.
+struct Birth {
+    Millis made_at = 0, age_base = 0;
+};
+
 struct Identity {
     FileKind kind = FileKind::queue;
-    // When the queue was made, where the main file says so without its log: never changed.
-    std::optional<Millis> made_at;
+    Birth birth = {};  // as the main file says without its log
 };
 // Looks at the main file alone and touches nothing. Throws not_a_queue for anything else than a
 // queue (text, another SQLite database), corrupt for a truncated file. `db_bytes` is the file's

@@ -77,22 +77,25 @@ bool founding_was_cut_off(const std::string& path) {
     return header.starts_with(magic) && header.substr(pages_at) == std::string(4, '\0');
 }
 
-// When the file was made: a row that never changes.
-std::optional<std::int64_t> made_at(SQLite::Database& database) {
+// Two rows that never change. Each change of a queue writes the page of the second, so that it is
+// in the log whenever anything is.
+Birth birth_of(SQLite::Database& database) {
     const EmbeddedSql& first = embedded_migrations().front();
+    Birth birth;
     SQLite::Statement row(database,
                           "SELECT applied_at FROM migrations WHERE version = ? AND digest = ?");
     row.bind(1, first.version);
     row.bind(2, std::string(first.digest));
-    if (!row.executeStep()) return std::nullopt;
-    return row.getColumn(0).getInt64();
+    if (row.executeStep()) birth.made_at = row.getColumn(0).getInt64();
+    birth.age_base = query_integer(database, "SELECT age_base FROM totals WHERE id = 1");
+    return birth;
 }
 
-std::optional<std::int64_t> made_at_alone(SQLite::Database& main_file) {
+Birth birth_alone(SQLite::Database& main_file) {
     try {
-        return made_at(main_file);
+        return birth_of(main_file);
     } catch (const SQLite::Exception&) {
-        return std::nullopt;  // the main file alone need not be whole: the rest is in the log
+        return {};  // the main file alone need not be whole: the rest is in the log
     }
 }
 
@@ -108,7 +111,7 @@ Identity identify(const std::string& path, std::int64_t db_bytes, std::int64_t l
     try {
         const auto database = open_immutable(path);
         const std::int64_t id = query_integer(*database, "PRAGMA application_id");
-        if (id == application_id) return {FileKind::queue, made_at_alone(*database)};
+        if (id == application_id) return {FileKind::queue, birth_alone(*database)};
         char text[64];
         std::snprintf(text, sizeof text, "an SQLite database with application_id 0x%08llx",
                       static_cast<unsigned long long>(id));
@@ -366,6 +369,16 @@ void refuse_planted_triggers(SQLite::Database& database, const std::string& path
 
 }  // namespace
 
+void prefer_own_views(SQLite::Database& database) {
+    if (!views_are_newer(database)) return;
+    std::string sql(embedded_views().sql);
+    constexpr std::string_view create = "CREATE VIEW ";
+    for (auto at = sql.find(create); at != std::string::npos; at = sql.find(create, at + 1)) {
+        sql.insert(at + create.find(' '), " TEMP");
+    }
+    database.exec(sql);
+}
+
 const std::vector<std::string>& view_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> all;
@@ -440,7 +453,11 @@ bool unfinished(SQLite::Database& database, const std::string& path) {
 // SQLite's log does not say to which database it belongs, and one of another queue would be played
 // back over this one without a word. Nothing is written before a checkpoint.
 void refuse_foreign_log(SQLite::Database& database, const OpenOrder& order) {
-    if (!order.identity.made_at || made_at(database) == order.identity.made_at) return;
+    const Birth& alone = order.identity.birth;
+    const Birth whole = birth_of(database);
+    const bool same_file = alone.made_at == 0 || alone.made_at == whole.made_at;
+    const bool same_totals = alone.age_base == 0 || alone.age_base == whole.age_base;
+    if (same_file && same_totals) return;
     throw Error(ErrorCode::not_a_queue, "open", order.path,
                 "the -wal beside the file is of another queue; allowed: its own, or none");
 }
@@ -496,6 +513,14 @@ std::unique_ptr<SQLite::Database> prepare(const OpenOrder& order) {
         });
         return database;
     } catch (const SQLite::Exception& failure) {
+        const bool sound_alone = order.identity.birth.made_at != 0;
+        if (sound_alone && (failure.getErrorCode() & 0xff) == SQLITE_CORRUPT) {
+            throw Error(ErrorCode::corrupt, "open", order.path,
+                        "the file and the -wal beside the file do not fit together (" +
+                            std::string(failure.what()) +
+                            "); allowed: its own -wal; else restore a backup",
+                        failure.getExtendedErrorCode());
+        }
         throw translate(failure.getExtendedErrorCode(), failure.what(), "open", order.path);
     }
 }

@@ -44,6 +44,10 @@ struct SchemaFinding {
 // Compares our objects with what the migrations give. Guests' own tables are left alone.
 [[nodiscard]] std::vector<SchemaFinding> compare_schema(SQLite::Database& database);
 
+// Temporary views of this release on a connection to a file that has a newer release's: those stay
+// as they are, and are not run.
+void prefer_own_views(SQLite::Database& database);
+
 // The views that views.sql makes.
 [[nodiscard]] const std::vector<std::string>& view_names();
 

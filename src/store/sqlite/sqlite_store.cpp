@@ -192,6 +192,7 @@ void SqliteStore::open_reader() {
     // The views ask julianday('now'); here it answers by the clock that was passed in.
     sqlite3_create_function_v2(reader_->getHandle(), "julianday", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS,
                                &reader_now_, queue_julianday, nullptr, nullptr, nullptr);
+    prefer_own_views(*reader_);
     reader_statements_ = std::make_unique<Statements>(*reader_);
     reader_transaction_ = std::make_unique<SqliteTransaction>(*reader_, *reader_statements_, path_);
 }
@@ -325,6 +326,11 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         writer_->exec("PRAGMA journal_size_limit=" + std::to_string(std::max(reserve, bytes_max)));
         if (file_size(path_ + "-wal") >= reserve) return;
         // A transaction that spills and is rolled back: the log grows, the database does not.
+        struct Narrow {
+            SQLite::Database& database;
+            ~Narrow() { (void)database.tryExec(cache_pragma); }  // else the cache stays small
+        };
+        const Narrow narrow{*writer_};
         writer_->exec("PRAGMA cache_size=16");
         begin("open", false);
         SQLite::Statement grow(*writer_,
@@ -336,13 +342,11 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         grow.exec();
     } catch (const SQLite::Exception& failure) {
         rollback();
-        writer_->exec(cache_pragma);
         // A full disk must not keep a queue from being opened and drained.
         if (failure.getErrorCode() == SQLITE_FULL) return;
         rethrow(failure, "open", path_);
     }
     rollback();
-    writer_->exec(cache_pragma);
 }
 
 std::int64_t SqliteStore::shrink(std::int64_t pages) {
