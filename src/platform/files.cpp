@@ -49,6 +49,7 @@ std::string resolve_database(const std::filesystem::path& path) {
     if (text == ":memory:") {
         throw bad_path(text, "a queue in memory would be lost with the process");
     }
+    if (text == "-") throw bad_path(text, "a stream holds no queue (a file of that name is ./-)");
     if (text.starts_with("file:")) throw bad_path(shown(text), "URIs are not taken");
     const std::filesystem::path name = path.filename();
     if (name.empty() || name == "." || name == "..") throw bad_path(text, "this names a directory");

@@ -291,6 +291,7 @@ TEST_F(Look, BackupIsAQueueOfItsOwnAndRefusesAnExistingFile) {
     expect_ok({"backup", "copy.db"});
     EXPECT_EQ(bare({"--db", "copy.db", "peek", "--json"}).out.find("[{\"id\":1,\"key\":\"a\""), 0U);
     expect_refused(cli({"backup", "copy.db"}), "the file exists; allowed: a new path");
+    expect_refused(cli({"backup", "-"}), "a stream holds no queue");
 }
 
 TEST_F(Look, VersionAndHelpNeedNoDatabase) {

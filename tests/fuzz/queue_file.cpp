@@ -8,26 +8,12 @@
 #include <stdexcept>
 #include <vector>
 
-#include <stdlib.h>
-
 namespace headpond::fuzz {
 
 namespace fs = std::filesystem;
 
-Folder::Folder() {
-    const fs::path parent = fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
-    std::string name = (parent / "headpond-fuzz-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder: " + name);
-    path_ = name;
-}
-
-Folder::~Folder() {
-    std::error_code ignored;  // a folder left over in memory is no finding
-    fs::remove_all(path_, ignored);
-}
-
 void Folder::clear() const {
-    for (const auto& entry : fs::directory_iterator(path_)) fs::remove_all(entry.path());
+    for (const auto& entry : fs::directory_iterator(path())) fs::remove_all(entry.path());
 }
 
 void QueueFile::store(const fs::path& path) const {

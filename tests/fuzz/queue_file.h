@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/fake_clock.h"
+#include "support/temp_dir.h"
 
 #include <headpond/admin.h>
 #include <headpond/queue.h>
@@ -13,22 +14,12 @@
 
 namespace headpond::fuzz {
 
-// A folder on tmpfs where there is one; removed at the end of the process. One for all inputs:
-// clear() makes it new.
-class Folder {
+// On tmpfs where there is one; removed at the end of the process. One for all inputs: clear() makes
+// it new.
+class Folder : public test::TempDir {
   public:
-    Folder();
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder();
+    Folder() : TempDir(test::memory_folder()) {}
     void clear() const;
-    [[nodiscard]] std::filesystem::path operator/(std::string_view name) const {
-        return path_ / name;
-    }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
 };
 
 // The bytes of a queue that is closed.

@@ -1,6 +1,7 @@
 // Runs one gate: headpond-reliability GATE [--seed N] [--amount N] [--times N] [--rows DIR]
 // [--expect-violation]. Exit codes: 0 kept, 2 a violation or too low a figure, 3 usage or failure.
 #include "reliability/gate.h"
+#include "support/temp_dir.h"
 
 #include <algorithm>
 #include <charconv>
@@ -13,8 +14,6 @@
 #include <optional>
 #include <random>
 #include <stdexcept>
-
-#include <unistd.h>
 
 namespace headpond::reliability {
 
@@ -75,30 +74,6 @@ Request parse(int count, char** arguments) {
     return request;
 }
 
-// Removed when the run ends well; kept for a look when it does not.
-class Scratch {
-  public:
-    explicit Scratch(const std::filesystem::path& parent) {
-        std::string name = (parent / "headpond-gate-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("cannot make a folder in " + parent.string());
-        }
-        path = name;
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() {
-        if (keep) {
-            std::cerr << "kept: " << path.string() << '\n';
-            return;
-        }
-        std::error_code ignored;  // a leftover scratch folder is no finding
-        std::filesystem::remove_all(path, ignored);
-    }
-    std::filesystem::path path;
-    bool keep = false;
-};
-
 const Gate& find(std::string_view name) {
     for (const Gate& gate : gates()) {
         if (gate.name == name) return gate;
@@ -121,16 +96,15 @@ int run(const Request& request) {
         return 0;
     }
     const Gate& gate = find(request.gate);
-    const std::filesystem::path memory =
-        std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
     const char* const disk_folder = std::getenv("HEADPOND_RELIABILITY_DISK");
-    Scratch disk(disk_folder != nullptr ? std::filesystem::path(disk_folder)
-                                        : std::filesystem::current_path());
-    Scratch tmpfs(memory);
+    // Removed when the run ends well.
+    test::TempDir disk(disk_folder != nullptr ? std::filesystem::path(disk_folder)
+                                              : std::filesystem::current_path());
+    test::TempDir tmpfs(test::memory_folder());
     const GateRun order{.seed = request.seed.value_or(fresh_seed()),
                         .amount = request.amount.value_or(gate.amount) * request.times,
-                        .disk = disk.path,
-                        .memory = tmpfs.path};
+                        .disk = disk.path(),
+                        .memory = tmpfs.path()};
     const auto start = std::chrono::steady_clock::now();
     const GateReport report = gate.run(order);
     const double seconds =
@@ -164,7 +138,12 @@ int run(const Request& request) {
         std::cout << "the seeded bug was not found\n";
         return 2;
     }
-    disk.keep = tmpfs.keep = !report.violations.empty();
+    if (!report.violations.empty()) {
+        for (test::TempDir* folder : {&disk, &tmpfs}) {
+            folder->keep();
+            std::cerr << "kept: " << folder->path().string() << '\n';
+        }
+    }
     return kept ? 0 : 2;
 }
 

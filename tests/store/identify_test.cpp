@@ -197,6 +197,7 @@ TEST_F(IdentifyTest, UnusualNamesAreFileNames) {
 TEST_F(IdentifyTest, PathsThatAreNone) {
     expect_refused("", ErrorCode::misuse, "empty");
     expect_refused(":memory:", ErrorCode::misuse, "memory");
+    expect_refused("-", ErrorCode::misuse, "./-");
     expect_refused("file:x", ErrorCode::misuse, "URI");
     expect_refused("file:" + path().string() + "?mode=rwc", ErrorCode::misuse, "URI");
     expect_refused(dir.path() / std::string("a\0b", 3), ErrorCode::misuse, "NUL");

@@ -9,6 +9,12 @@
 
 namespace headpond::test {
 
+// Where a sync costs nothing, if this machine has such a place.
+inline std::filesystem::path memory_folder() {
+    return std::filesystem::is_directory("/dev/shm") ? "/dev/shm"
+                                                     : std::filesystem::temp_directory_path();
+}
+
 class TempDir {
   public:
     explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
@@ -19,16 +25,20 @@ class TempDir {
     TempDir(const TempDir&) = delete;
     TempDir& operator=(const TempDir&) = delete;
     ~TempDir() {
+        if (kept_) return;
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+    // It stays, for a look.
+    void keep() { kept_ = true; }
     [[nodiscard]] std::filesystem::path operator/(const std::string& name) const {
         return path_ / name;
     }
 
   private:
     std::filesystem::path path_;
+    bool kept_ = false;
 };
 
 }  // namespace headpond::test

@@ -4,6 +4,7 @@
 #include "input.h"
 #include "output.h"
 #include "session.h"
+#include "usage.h"
 #include "utf8.h"
 
 #include <headpond/error.h>
@@ -96,11 +97,7 @@ std::string usage_line(const CLI::App& app, const CLI::ParseError& error) {
         if (said.find("At Most") != std::string::npos) {
             return name + " is given more than once; allowed: once";
         }
-        const auto flag = said.find(" was given a disallowed flag override");
-        if (flag != std::string::npos) {
-            const std::string option = "--" + said.substr(0, flag);
-            return option + " takes no value; allowed: " + option + " alone";
-        }
+        if (const auto line = flag_with_value(said)) return *line;
         return name + " has no value; allowed: " + name + " VALUE, see " + help;
     }
     const auto below = command.get_subcommands([](const CLI::App*) { return true; });

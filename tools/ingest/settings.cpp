@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "../headpond/usage.h"
 #include "../headpond/utf8.h"
 
 #include <headpond/error.h>
@@ -50,11 +51,7 @@ std::string version_text() {
 // The parser's complaint as one line: what was wrong, what is allowed.
 std::string usage_line(const CLI::ParseError& error) {
     std::string said = error.what();
-    const auto flag = said.find(" was given a disallowed flag override");
-    if (flag != std::string::npos) {
-        const std::string option = "--" + said.substr(0, flag);
-        return option + " takes no value; allowed: " + option + " alone";
-    }
+    if (const auto line = cli::flag_with_value(said)) return *line;
     std::replace(said.begin(), said.end(), '\n', ' ');
     return said + "; allowed: see --help";
 }
