@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/Exception.h>
@@ -186,15 +187,18 @@ void SqliteStore::write(const WriteOrder& order, const std::function<void(Transa
     }
 }
 
+// All of it, or nothing: the next who reads tries again.
 void SqliteStore::open_reader() {
-    reader_ = open_connection(path_, Access::read_only, reader_busy_ms);
-    reader_->exec("PRAGMA cache_size=-2048");
+    auto reader = open_connection(path_, Access::read_only, reader_busy_ms);
+    reader->exec("PRAGMA cache_size=-2048");
     // The views ask julianday('now'); here it answers by the clock that was passed in.
-    sqlite3_create_function_v2(reader_->getHandle(), "julianday", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS,
+    sqlite3_create_function_v2(reader->getHandle(), "julianday", 1, SQLITE_UTF8 | SQLITE_INNOCUOUS,
                                &reader_now_, queue_julianday, nullptr, nullptr, nullptr);
-    prefer_own_views(*reader_);
-    reader_statements_ = std::make_unique<Statements>(*reader_);
-    reader_transaction_ = std::make_unique<SqliteTransaction>(*reader_, *reader_statements_, path_);
+    prefer_own_views(*reader);
+    auto statements = std::make_unique<Statements>(*reader);
+    reader_transaction_ = std::make_unique<SqliteTransaction>(*reader, *statements, path_);
+    reader_statements_ = std::move(statements);
+    reader_ = std::move(reader);
 }
 
 void SqliteStore::read(std::string_view operation, const std::function<void(Transaction&)>& fn) {
