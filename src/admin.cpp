@@ -281,7 +281,10 @@ void Admin::set(std::string_view name, std::string_view value, std::string_view 
         const std::int64_t before = it == rows.end() ? 0 : it->changed_at;
         context.tx.set_setting(row.setting_row(raw, std::max(context.now, before + 1), by));
         if (row.name == "keys") {
-            context.tx.index_keys(static_cast<Keys>(raw) == Keys::unique);
+            const auto keys = static_cast<Keys>(raw);
+            // The index is what finds keys that repeat: mapped ones need it for that alone.
+            context.tx.index_keys(keys != Keys::free);
+            context.tx.index_keys(keys == Keys::unique);
         }
         context.dirty = true;
         context.effects.settings = true;

@@ -86,7 +86,11 @@ void Core::require_in_place(std::string_view operation) const {
 }
 
 std::shared_ptr<const engine::Settings> Core::settings_for(store::Transaction& tx) {
-    const std::int64_t version = tx.totals().settings_version;
+    return settings_of(tx, tx.totals().settings_version);
+}
+
+std::shared_ptr<const engine::Settings> Core::settings_of(store::Transaction& tx,
+                                                          std::int64_t version) {
     {
         const std::lock_guard lock(mutex_);
         if (settings_ && settings_version_ == version) return settings_;
@@ -107,8 +111,10 @@ void Core::invalidate_settings() {
 
 engine::Effects Core::perform(store::Transaction& tx, engine::Mode mode,
                               const std::function<void(engine::Context&)>& fn) {
-    const auto settings = settings_for(tx);
-    engine::Context context(tx, *this, *settings, mode);
+    const auto totals = tx.totals();
+    const auto settings = settings_of(tx, totals.settings_version);
+    tx.map_keys(settings->keys_are_mapped());
+    engine::Context context(tx, totals, *this, *settings, mode);
     fn(context);
     context.finish();
     clock_offset_ =
@@ -198,13 +204,20 @@ std::int64_t Core::index_keys(store::Transaction& tx, store::Millis now,
     constexpr auto free = static_cast<std::int64_t>(Keys::free);
     std::int64_t keys = read_settings(tx.settings()).keys;
     try {
-        tx.nested([&] { tx.index_keys(keys != free); });
+        tx.nested([&] {
+            // The index finds keys that repeat: mapped ones need it for that alone, and not at each
+            // opening.
+            const bool changed = keys_in_force_.load() >= 0;
+            if (changed && keys != free) tx.index_keys(true);
+            tx.index_keys(static_cast<Keys>(keys) == Keys::unique);
+        });
     } catch (const Error& error) {
         if (error.code() != ErrorCode::misuse) throw;
+        const OptionRow& row = option_row("keys", "settings");
+        lines.push_back({LogLevel::warning, "Setting keys: " + row.format(keys) +
+                                                " -> free: two resident items share a key"});
         keys = free;
-        tx.set_setting(option_row("keys", "settings").setting_row(free, now, label_));
-        lines.push_back(
-            {LogLevel::warning, "Setting keys: unique -> free: two resident items share a key"});
+        tx.set_setting(row.setting_row(free, now, label_));
     }
     return keys;
 }

@@ -78,6 +78,8 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     // it was.
     void require_usable(std::string_view operation, bool after_close = false) const;
     [[nodiscard]] std::shared_ptr<const engine::Settings> settings_for(store::Transaction& tx);
+    [[nodiscard]] std::shared_ptr<const engine::Settings> settings_of(store::Transaction& tx,
+                                                                      std::int64_t version);
     // By the queue clock, as of the last write's anchor.
     [[nodiscard]] store::Millis now() const;
     void clean_up_if_due();

@@ -126,6 +126,7 @@ void Core::register_owner() {
 // index now is.
 std::int64_t Core::write_settings(store::Transaction& tx, store::Millis now, bool created) {
     const auto rows = tx.settings();
+    bool keys_changed = false;
     for (const OptionRow& row : option_table()) {
         if (!row.in_file()) continue;
         const auto given = get_option(options, row);
@@ -134,13 +135,16 @@ std::int64_t Core::write_settings(store::Transaction& tx, store::Millis now, boo
         if (it == rows.end()) {
             tx.set_setting(row.setting_row(given.value_or(row.initial), now, label_));
         } else if (given && row.format(*given) != it->value) {
+            keys_changed |= row.name == "keys";
             tx.set_setting(row.setting_row(*given, std::max(now, it->changed_at + 1), label_));
             opening_lines_.push_back({LogLevel::info, "Setting " + std::string(row.name) + ": " +
                                                           it->value + " -> " + row.format(*given)});
         }
     }
-    if (options.keys == Keys::unique)
-        tx.index_keys(true);  // asked for: an error where it cannot be
+    // Asked for: an error where it cannot be.
+    if (options.keys == Keys::unique || (options.keys == Keys::mapped && keys_changed)) {
+        tx.index_keys(true);
+    }
     const std::int64_t keys = index_keys(tx, now, opening_lines_);
     if (created) opening_lines_.push_back({LogLevel::info, "Created queue " + path});
     return keys;

@@ -98,8 +98,9 @@ const std::array table{
          "how long the gate stays closed, doubled at each failed trial"),
     time("breaker_closed_max", "", 1, year, 900 * second, &O::breaker_closed_max,
          &S::breaker_closed_max, "ceiling of breaker_closed's doubling"),
-    word("keys", "unique|free", 0, &O::keys, &S::keys,
-         "free: keys are neither checked nor indexed"),
+    word(
+        "keys", "unique|free|mapped", 0, &O::keys, &S::keys,
+        "free: neither checked nor indexed; mapped: unique, checked in memory instead of an index"),
     count("wal_bytes_max", "", "bytes", 64 * kibi, gibi, 4 * mebi, &O::wal_bytes_max,
           &S::wal_bytes_max, "a log over this is checkpointed by the next writer"),
     count("file_bytes_max", "", "bytes", mebi, 1024 * gibi, 4 * gibi, &O::file_bytes_max,

@@ -5,7 +5,8 @@
 
 namespace headpond::engine {
 
-Context::Context(store::Transaction& transaction, Host& machine, const Settings& limits, Mode how)
+Context::Context(store::Transaction& transaction, const store::Totals& now_there, Host& machine,
+                 const Settings& limits, Mode how)
     : tx(transaction),
       host(machine),
       settings(limits),
@@ -13,7 +14,7 @@ Context::Context(store::Transaction& transaction, Host& machine, const Settings&
       clock_row(tx.clock()),
       instant(read_clock(host.clock(), clock_row, tx)),
       now(instant.now),
-      totals(tx.totals()) {}
+      totals(now_there) {}
 
 void Context::require_sync() const {
     if (!mode.synced) throw NeedsSync{};

@@ -59,7 +59,9 @@ struct Mode {
 // Lives as long as one operation inside one transaction.
 class Context {
   public:
-    Context(store::Transaction& transaction, Host& machine, const Settings& limits, Mode how);
+    // `now_there`: the transaction's totals() as they are.
+    Context(store::Transaction& transaction, const store::Totals& now_there, Host& machine,
+            const Settings& limits, Mode how);
 
     store::Transaction& tx;
     Host& host;

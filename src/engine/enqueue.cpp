@@ -71,7 +71,8 @@ class Admitting {
   private:
     // Bytes that newcomers may still take of the file's limit and of the disk.
     [[nodiscard]] std::int64_t disk_left() const {
-        return std::min(context_.settings.file_bytes_max - context_.tx.file_bytes(),
+        const std::int64_t most = context_.settings.file_bytes_max;
+        return std::min(most - context_.tx.file_bytes(most / 2),
                         context_.host.disk_free() - context_.settings.disk_free_min);
     }
 
@@ -147,9 +148,7 @@ class Admitting {
         }
     }
 
-    [[nodiscard]] bool unique() const {
-        return static_cast<Keys>(context_.settings.keys) == Keys::unique;
-    }
+    [[nodiscard]] bool unique() const { return context_.settings.keys_are_unique(); }
 
     Context& context_;
     std::span<const NewItem> items_;

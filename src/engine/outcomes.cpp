@@ -45,10 +45,10 @@ std::size_t forget(Context& context, std::span<const std::int64_t> item_ids) {
 }
 
 bool cancel(Context& context, std::string_view key) {
-    if (static_cast<Keys>(context.settings.keys) == Keys::free) {
+    if (!context.settings.keys_are_unique()) {
         throw Error(ErrorCode::unsupported, "cancel", "",
                     "the file's keys are free, so that items are not found by key; allowed with "
-                    "keys = unique");
+                    "keys = unique or mapped");
     }
     const auto item = context.tx.find(key);
     if (!item) return false;
@@ -69,8 +69,8 @@ RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
             admit(fill_of(context.totals), item.bytes, context.settings, false);
         const bool room = admission == Admission::store;
         // As at enqueue, a duplicate is told before the bounds: it needs no room.
-        const bool duplicate = !room && static_cast<Keys>(context.settings.keys) == Keys::unique &&
-                               context.tx.find(item.key).has_value();
+        const bool duplicate =
+            !room && context.settings.keys_are_unique() && context.tx.find(item.key).has_value();
         const bool too_large = !duplicate && admission == Admission::too_large;
         answer.full = !room && !duplicate && !too_large;
         if (answer.full) break;

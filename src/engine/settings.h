@@ -22,6 +22,8 @@ struct Settings {
     std::int64_t attempts_kept = 0;
     std::int64_t breaker_failures = 0, breaker_closed = 0, breaker_closed_max = 0;
     std::int64_t keys = 0;  // Keys
+    [[nodiscard]] bool keys_are_unique() const { return static_cast<Keys>(keys) != Keys::free; }
+    [[nodiscard]] bool keys_are_mapped() const { return static_cast<Keys>(keys) == Keys::mapped; }
     std::int64_t wal_bytes_max = 0, file_bytes_max = 0, disk_free_min = 0;
 
     [[nodiscard]] Overflow overflow_policy() const noexcept {

@@ -36,8 +36,9 @@ class Transaction {
     // The last_id of the batch with the highest first_id, 0 without batches: ready items are above.
     [[nodiscard]] virtual std::int64_t watermark() = 0;
     [[nodiscard]] virtual bool keys_indexed() = 0;
-    // Bytes of the database file as this transaction sees it, without its free pages.
-    [[nodiscard]] virtual std::int64_t file_bytes() = 0;
+    // Bytes of the database file as this transaction sees it, without its free pages. Less than
+    // `exact_from` may be told as more, or as of some commits ago: that costs nothing.
+    [[nodiscard]] virtual std::int64_t file_bytes(std::int64_t exact_from) = 0;
 
     // --- items, in the order of their ids --------------------------------------------------------
     // nullopt: the key is resident.
@@ -120,6 +121,8 @@ class Transaction {
     virtual void set_setting(const SettingRow& row) = 0;
     // Makes or drops the index on items.key. Throws misuse where resident keys repeat.
     virtual void index_keys(bool unique) = 0;
+    // Whether insert and find, until the transaction ends, tell keys by a map in memory.
+    virtual void map_keys(bool on) = 0;
 
     // Runs fn in a savepoint: what it throws undoes its changes alone and is rethrown. Throws
     // WholeRollback where the store has undone the whole transaction by itself.

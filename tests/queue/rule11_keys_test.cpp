@@ -290,6 +290,111 @@ TEST_F(Rule11Keys, AHandEditToUniqueWhereKeysRepeatIsPutBackAndSaid) {
     expect_sound(queue);
 }
 
+// keys = mapped: the same answers without an index.
+class Rule11MappedKeys : public Rule11Keys {
+  protected:
+    Options options() {
+        Options options = QueueTest::options();
+        options.keys = Keys::mapped;
+        return options;
+    }
+    std::int64_t indexes() {
+        return RawDatabase(dir / "queue.db")
+            .integer("SELECT count(*) FROM sqlite_schema WHERE name = 'items_key'");
+    }
+};
+
+TEST_F(Rule11MappedKeys, AKeyIsUniqueWhileItIsResident) {
+    Queue queue(options());
+    EXPECT_EQ(indexes(), 0);
+    EXPECT_EQ(put(queue, {"a", "b", "a"}),
+              (std::vector{Enqueued::stored, Enqueued::stored, Enqueued::duplicate}));
+    auto batch = queue.lease();
+    EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::duplicate});  // leased
+    batch->ack();
+    EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::stored});
+    EXPECT_TRUE(queue.cancel("a"));
+    EXPECT_FALSE(queue.cancel("a"));
+    EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::stored});
+    EXPECT_TRUE(Admin(queue).pending("a"));
+    EXPECT_EQ(counter(queue, "duplicates"), 2);
+    expect_sound(queue);
+}
+
+TEST_F(Rule11MappedKeys, OthersItemsAreKnown) {
+    Queue one(options());
+    Queue two(QueueTest::options());
+    EXPECT_EQ(put(one, {"a"}), std::vector{Enqueued::stored});
+    EXPECT_EQ(put(two, {"a", "b"}), (std::vector{Enqueued::duplicate, Enqueued::stored}));
+    EXPECT_EQ(put(one, {"b"}), std::vector{Enqueued::duplicate});
+    two.lease()->ack();
+    EXPECT_EQ(put(one, {"a", "b"}), std::vector(2, Enqueued::stored));
+    Queue later(QueueTest::options());
+    EXPECT_EQ(put(later, {"a"}), std::vector{Enqueued::duplicate});
+    expect_sound(one);
+}
+
+TEST_F(Rule11MappedKeys, WhatATransactionUndoesMayEnterAgain) {
+    Queue queue(options());
+    struct Changed {};
+    EXPECT_THROW(queue.transact([&](Transaction& tx) {
+        EXPECT_EQ(tx.enqueue({.key = "a", .payload = "p"}), Enqueued::stored);
+        EXPECT_EQ(tx.enqueue({.key = "a", .payload = "p"}), Enqueued::duplicate);
+        throw Changed{};
+    }),
+                 Changed);
+    EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::stored});
+    EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::duplicate});
+    expect_sound(queue);
+}
+
+TEST_F(Rule11MappedKeys, TheSettingMovesBothWays) {
+    Queue queue(QueueTest::options());
+    put(queue, {"a"});
+    EXPECT_EQ(indexes(), 1);
+    Admin(queue).set("keys", "mapped", "test");
+    EXPECT_EQ(indexes(), 0);
+    EXPECT_EQ(put(queue, {"a", "b"}), (std::vector{Enqueued::duplicate, Enqueued::stored}));
+    Admin(queue).set("keys", "free", "test");
+    EXPECT_EQ(put(queue, {"c", "c"}), std::vector(2, Enqueued::stored));
+    EXPECT_THROW(Admin(queue).set("keys", "mapped", "test"), Error);  // c repeats
+    EXPECT_EQ(queue.options().keys, Keys::free);
+    while (auto batch = queue.lease()) batch->ack();
+    put(queue, {"d"});
+    RawDatabase raw(dir / "queue.db");
+    raw.exec("UPDATE settings SET value = 'mapped' WHERE name = 'keys'");
+    EXPECT_EQ(put(queue, {"d", "e"}), (std::vector{Enqueued::duplicate, Enqueued::stored}));
+    raw.exec("UPDATE settings SET value = 'unique' WHERE name = 'keys'");
+    EXPECT_EQ(put(queue, {"d", "e"}), std::vector(2, Enqueued::duplicate));
+    EXPECT_EQ(indexes(), 1);
+    expect_sound(queue);
+}
+
+TEST_F(Rule11MappedKeys, AskedForWhereKeysRepeatIsAnError) {
+    Options free = QueueTest::options();
+    free.keys = Keys::free;
+    {
+        Queue queue(free);
+        put(queue, {"a", "a"});
+    }
+    EXPECT_THROW(Queue{options()}, Error);
+    Queue queue(free);
+    EXPECT_EQ(queue.options().keys, Keys::free);
+    expect_sound(queue);
+}
+
+TEST_F(Rule11MappedKeys, ALetterWhoseKeyIsBackIsADuplicate) {
+    Options dying = options();
+    dying.attempts_max = 1;
+    Queue queue(dying);
+    kill(queue, {"a", "b"});
+    put(queue, {"a"});
+    const Redriven answer = Admin(queue).redrive({});
+    EXPECT_EQ(answer.redriven, 1);
+    EXPECT_EQ(put(queue, {"a", "b"}), std::vector(2, Enqueued::duplicate));
+    expect_sound(queue);
+}
+
 TEST_F(Rule11Keys, ALetterThatIsTooLargeNowIsLeftAndDoesNotBlockTheOthers) {
     Queue queue(dying());
     const std::string large(100, 'x');

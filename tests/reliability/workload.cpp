@@ -102,6 +102,8 @@ bool Workload::open() {
         options.random = tokens_;
     }
     options.log = [](LogLevel, std::string_view) {};
+    // Processes that share a file must not quarrel about it.
+    options.keys = order_.live || order_.seed % 2 == 1 ? Keys::unique : Keys::mapped;
     options.items_max = 40;
     options.payload_bytes_max = 64 * 1024;
     options.wal_bytes_max = 64 * 1024;  // the smallest: many checkpoints

@@ -54,7 +54,7 @@ TEST_P(Conformance, ANewStoreHasNothing) {
         EXPECT_EQ(totals.last_cleanup_at, 0);
         EXPECT_EQ(tx.newest_enqueued_at(), 0);
         EXPECT_EQ(tx.watermark(), 0);
-        EXPECT_GT(tx.file_bytes(), 0);
+        EXPECT_GT(tx.file_bytes(0), 0);
         EXPECT_THAT(tx.survey(0, no_limit, no_limit), IsEmpty());
         EXPECT_THAT(tx.batches(0, no_limit), IsEmpty());
         EXPECT_THAT(tx.owners(), IsEmpty());
@@ -67,18 +67,18 @@ TEST_P(Conformance, ANewStoreHasNothing) {
 }
 
 TEST_P(Conformance, FactsFollowTheRows) {
-    const auto before = seen([](Transaction& tx) { return tx.file_bytes(); });
+    const auto before = seen([](Transaction& tx) { return tx.file_bytes(0); });
     put("a", std::string(100'000, 'x'), 500);
     put("b", "payload", 700);
     add_waiting(1, 1, 0);
     read([&](Transaction& tx) {
         EXPECT_EQ(tx.newest_enqueued_at(), 700);
         EXPECT_EQ(tx.watermark(), 1);
-        EXPECT_GE(tx.file_bytes(), before + 90'000);  // its last bytes may share a page
+        EXPECT_GE(tx.file_bytes(0), before + 90'000);  // its last bytes may share a page
     });
     write([](Transaction& tx) { tx.remove_items(1, 1); });
     // Pages that came free don't count: what drains makes room.
-    EXPECT_LT(seen([](Transaction& tx) { return tx.file_bytes(); }), before + 50'000);
+    EXPECT_LT(seen([](Transaction& tx) { return tx.file_bytes(0); }), before + 50'000);
 }
 
 TEST_P(Conformance, TheWatermarkIsThatOfTheHighestRangeNotOfTheNewestBatch) {

@@ -295,7 +295,7 @@ TEST(Tidy, SqliteStaysBehindTheStore) {
     EXPECT_THAT(included("sqlite3\\.h|SQLiteCpp/.*",
                          [](const Source& source) {
                              return source.in("tools/") && !source.in("tools/ingest/") &&
-                                    !source.in("tools/bench/");
+                                    !source.in("tools/benchmark/");
                          }),
                 IsEmpty());
 }

@@ -58,11 +58,11 @@ void FloorSide::EndStatement::operator()(sqlite3_stmt* statement) const noexcept
     sqlite3_finalize(statement);
 }
 
-FloorSide::Database FloorSide::open(const std::string& path, int busy_ms) const {
+FloorSide::Database FloorSide::open(const std::string& path, int busy_ms) {
     sqlite3* handle = nullptr;
-    const int code = sqlite3_open_v2(
-        path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-        nullptr);
+    const int code =
+        sqlite3_open_v2(path.c_str(), &handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(handle);
     if (code != SQLITE_OK) fail(handle, "open");
     sqlite3_busy_timeout(handle, busy_ms);
@@ -124,11 +124,12 @@ void FloorSide::configure(Durability durability) {
 
 // As the library does: a transaction that spills and is rolled back.
 void FloorSide::grow_log() {
-    execute(writer_.get(), "PRAGMA cache_size=16; BEGIN IMMEDIATE; "
-                           "INSERT INTO items (key, source_tag, payload, enqueued_at) "
-                           "VALUES ('', '', zeroblob(" +
-                               std::to_string(log_reserve_bytes + 64 * page_bytes) +
-                               "), 0); ROLLBACK; PRAGMA cache_size=-8192");
+    execute(writer_.get(),
+            "PRAGMA cache_size=16; BEGIN IMMEDIATE; "
+            "INSERT INTO items (key, source_tag, payload, enqueued_at) "
+            "VALUES ('', '', zeroblob(" +
+                std::to_string(log_reserve_bytes + 64 * page_bytes) +
+                "), 0); ROLLBACK; PRAGMA cache_size=-8192");
 }
 
 void FloorSide::enqueue(std::span<const NewItem> items) {

@@ -18,7 +18,8 @@ namespace headpond::bench {
 
 class FloorSide : public Side {
   public:
-    // Creates a missing file. `busy_ms`: how long SQLite's own busy handler waits for other writers.
+    // Creates a missing file. `busy_ms`: how long SQLite's own busy handler waits for other
+    // writers.
     FloorSide(const std::filesystem::path& path, Durability durability, int busy_ms = 0);
     ~FloorSide() override;
 
@@ -37,7 +38,7 @@ class FloorSide : public Side {
     using Database = std::unique_ptr<sqlite3, CloseDatabase>;
     using Statement = std::unique_ptr<sqlite3_stmt, EndStatement>;
 
-    [[nodiscard]] Database open(const std::string& path, int busy_ms) const;
+    [[nodiscard]] static Database open(const std::string& path, int busy_ms);
     [[nodiscard]] static Statement prepare(sqlite3* database, std::string_view sql);
     void configure(Durability durability);
     void grow_log();

@@ -11,6 +11,7 @@ namespace {
 constexpr std::array options_of_keys{
     KeyOption{"free", [](Options& options) { options.keys = Keys::free; }},
     KeyOption{"unique", [](Options& options) { options.keys = Keys::unique; }},
+    KeyOption{"mapped", [](Options& options) { options.keys = Keys::mapped; }},
 };
 
 Options options_for(const std::filesystem::path& path, Durability durability,
@@ -41,26 +42,29 @@ std::span<const KeyOption> key_options() {
 }
 
 const KeyOption& key_option(std::string_view name) {
+    std::string names;
     for (const KeyOption& one : options_of_keys) {
         if (one.name == name) return one;
+        names += (names.empty() ? "" : ", ") + std::string(one.name);
     }
-    throw std::invalid_argument("no key option " + std::string(name) + "; allowed: free, unique");
+    throw std::invalid_argument("no key option " + std::string(name) + "; allowed: " + names);
 }
 
-LibrarySide::LibrarySide(const std::filesystem::path& path, Durability durability,
-                         const KeyOption& keys)
-    : queue_(options_for(path, durability, keys)) {}
+std::shared_ptr<Queue> open_library(const std::filesystem::path& path, Durability durability,
+                                    const KeyOption& keys) {
+    return std::make_shared<Queue>(options_for(path, durability, keys));
+}
 
 void LibrarySide::enqueue(std::span<const NewItem> items) {
     if (items.size() == 1) {
-        require_stored(queue_.enqueue(items.front()));
+        require_stored(queue_->enqueue(items.front()));
         return;
     }
-    for (const Enqueued answer : queue_.enqueue(items)) require_stored(answer);
+    for (const Enqueued answer : queue_->enqueue(items)) require_stored(answer);
 }
 
 std::size_t LibrarySide::lease(std::size_t count) {
-    batch_ = queue_.lease({.items_max = static_cast<std::int64_t>(count)});
+    batch_ = queue_->lease({.items_max = static_cast<std::int64_t>(count)});
     return batch_ ? batch_->items().size() : 0;
 }
 
@@ -75,13 +79,13 @@ void LibrarySide::ack() {
 }
 
 void LibrarySide::collect(std::size_t count) {
-    const std::vector<Outcome> outcomes = queue_.outcomes(count);
+    const std::vector<Outcome> outcomes = queue_->outcomes(count);
     ids_.clear();
     for (const Outcome& one : outcomes) ids_.push_back(one.item_id);
-    const std::size_t forgotten = queue_.forget(ids_);
+    const std::size_t forgotten = queue_->forget(ids_);
     if (forgotten != count) {
-        throw std::runtime_error("found " + std::to_string(forgotten) + " outcomes; allowed: " +
-                                 std::to_string(count));
+        throw std::runtime_error("found " + std::to_string(forgotten) +
+                                 " outcomes; allowed: " + std::to_string(count));
     }
 }
 

@@ -8,6 +8,7 @@
 #include <headpond/queue.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -24,20 +25,26 @@ struct KeyOption {
 // Throws std::invalid_argument.
 [[nodiscard]] const KeyOption& key_option(std::string_view name);
 
+// Creates a missing file.
+[[nodiscard]] std::shared_ptr<Queue> open_library(const std::filesystem::path& path,
+                                                  Durability durability, const KeyOption& keys);
+
 class LibrarySide : public Side {
   public:
-    // Creates a missing file.
-    LibrarySide(const std::filesystem::path& path, Durability durability, const KeyOption& keys);
+    // Several may share a queue, each on a thread of its own.
+    explicit LibrarySide(std::shared_ptr<Queue> queue) : queue_(std::move(queue)) {}
+    LibrarySide(const std::filesystem::path& path, Durability durability, const KeyOption& keys)
+        : LibrarySide(open_library(path, durability, keys)) {}
 
     void enqueue(std::span<const NewItem> items) override;
     std::size_t lease(std::size_t count) override;
     void ack() override;
     void collect(std::size_t count) override;
 
-    [[nodiscard]] Queue& queue() noexcept { return queue_; }
+    [[nodiscard]] Queue& queue() noexcept { return *queue_; }
 
   private:
-    Queue queue_;
+    std::shared_ptr<Queue> queue_;
     std::optional<Batch> batch_;
     std::vector<std::int64_t> ids_;
 };

@@ -34,7 +34,7 @@ void Material::write_uuid(char* text) {
             continue;
         }
         auto digit = bits & 15U;
-        if (i == 14) digit = 4;                // the version
+        if (i == 14) digit = 4;                 // the version
         if (i == 19) digit = 8 + (digit & 3U);  // the variant
         text[i] = hex[digit];
         bits >>= 4U;
@@ -52,10 +52,11 @@ std::span<const NewItem> Material::make(std::size_t count, Tracking tracking) {
     }
     items_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-        items_[i] = {.key = std::string_view(keys_).substr(i * key_bytes, key_bytes),
-                     .source_tag = "bench",
-                     .payload = std::string_view(payloads_).substr(i * payload_bytes, payload_bytes),
-                     .tracking = tracking};
+        items_[i] = {
+            .key = std::string_view(keys_).substr(i * key_bytes, key_bytes),
+            .source_tag = "bench",
+            .payload = std::string_view(payloads_).substr(i * payload_bytes, payload_bytes),
+            .tracking = tracking};
     }
     return items_;
 }

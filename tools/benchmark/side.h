@@ -1,4 +1,5 @@
-// What is measured, reduced to what a work does with it: the library, the floor, and room for others.
+// What is measured, reduced to what a work does with it: the library, the floor, and room for
+// others.
 #pragma once
 
 #include <headpond/item.h>

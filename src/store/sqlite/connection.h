@@ -87,6 +87,12 @@ class Run {
     [[nodiscard]] std::string text(int column) const {
         return statement_.getColumn(column).getString();
     }
+    // The same until the next step.
+    [[nodiscard]] std::string_view view(int column) const {
+        const SQLite::Column value = statement_.getColumn(column);
+        const char* text = value.getText();
+        return {text, static_cast<std::size_t>(value.getBytes())};
+    }
     [[nodiscard]] std::optional<std::int64_t> maybe(int column) const {
         if (statement_.isColumnNull(column)) return std::nullopt;
         return integer(column);

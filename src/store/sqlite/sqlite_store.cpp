@@ -76,7 +76,9 @@ SqliteStore::SqliteStore(const OpenOrder& order)
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
         (void)(*writer_statements_)[Sql::rollback];  // rollback() may not throw, so not prepare
-        transaction_ = std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_);
+        keys_.emplace(*writer_statements_);
+        transaction_ =
+            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_, &*keys_);
         guard_ = open_connection(path_, Access::read_write, 0);
         guard_statements_ = std::make_unique<Statements>(*guard_);
         for (const Sql one : {Sql::begin, Sql::rollback}) (void)(*guard_statements_)[one];
@@ -105,6 +107,8 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     }
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
+    keys_->begun();
+    transaction_->begun(pages_);
 }
 
 namespace {
@@ -134,7 +138,11 @@ void SqliteStore::commit(std::string_view operation) {
         throw Error(ErrorCode::misuse, operation, path_,
                     "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
     }
-    pages_ = count_pages();
+    // A lease or an ack adds a page now and then; what brings payloads, many.
+    if (transaction_->grew() || ++small_commits_ == small_commits_max) {
+        pages_ = transaction_->count_pages();
+        small_commits_ = 0;
+    }
     commits_.allowed = true;
     try {
         Run((*writer_statements_)[Sql::commit]).step();
@@ -146,11 +154,7 @@ void SqliteStore::commit(std::string_view operation) {
         throw error;
     }
     commits_.allowed = false;
-}
-
-std::int64_t SqliteStore::count_pages() {
-    Run count((*writer_statements_)[Sql::page_count]);
-    return count.step() ? count.integer(0) : 0;
+    keys_->committed();
 }
 
 void SqliteStore::rollback() noexcept {
@@ -196,7 +200,7 @@ void SqliteStore::open_reader() {
                                &reader_now_, queue_julianday, nullptr, nullptr, nullptr);
     prefer_own_views(*reader);
     auto statements = std::make_unique<Statements>(*reader);
-    reader_transaction_ = std::make_unique<SqliteTransaction>(*reader, *statements, path_);
+    reader_transaction_ = std::make_unique<SqliteTransaction>(*reader, *statements, path_, nullptr);
     reader_statements_ = std::move(statements);
     reader_ = std::move(reader);
 }
@@ -361,6 +365,7 @@ std::int64_t SqliteStore::shrink(std::int64_t pages) {
         const std::int64_t before = query_integer(*writer_, "PRAGMA freelist_count");
         if (before == 0) return 0;
         begin("vacuum", false);
+        small_commits_ = small_commits_max - 1;  // fewer pages: to be counted
         {
             SQLite::Statement vacuum(*writer_,
                                      "PRAGMA incremental_vacuum(" + std::to_string(pages) + ")");
@@ -393,6 +398,8 @@ Store::Size SqliteStore::size() {
 }
 
 void* SqliteStore::guest_handle(Transaction& transaction) {
+    keys_->lent();
+    small_commits_ = small_commits_max - 1;  // guests' own rows are counted with this commit
     return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
 }
 

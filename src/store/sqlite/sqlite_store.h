@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,7 +56,6 @@ class SqliteStore final : public Store {
     void rollback() noexcept;
     bool checkpoint();
     void end_guard() noexcept;
-    [[nodiscard]] std::int64_t count_pages();
     void size_file();
     [[nodiscard]] bool file_lags();
     bool fold_back();
@@ -66,6 +66,7 @@ class SqliteStore final : public Store {
     const bool power_loss_;
     std::unique_ptr<SQLite::Database> writer_;
     std::unique_ptr<Statements> writer_statements_;
+    std::optional<ResidentKeys> keys_;
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
     std::unique_ptr<Statements> guard_statements_;
@@ -74,9 +75,12 @@ class SqliteStore final : public Store {
     CommitGuard commits_;                        // written by the commit and rollback hooks
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
     std::int64_t log_frames_ = 0;                // in the WAL after our last commit
-    std::int64_t pages_ = 0;                     // of the database after our last commit
-    std::int64_t pages_placed_ = 0;              // as many have their place in its file
-    std::int64_t log_retry_frames_ = 0;          // a reader was in the way: try again from here
+    // Leases, acks and the like between two countings of pages.
+    static constexpr int small_commits_max = 16;
+    int small_commits_ = small_commits_max - 1;
+    std::int64_t pages_ = 0;             // of the database after our last commit
+    std::int64_t pages_placed_ = 0;      // as many have their place in its file
+    std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
 
     std::mutex reader_mutex_;  // guards the reader and what belongs to it
     std::unique_ptr<SQLite::Database> reader_;

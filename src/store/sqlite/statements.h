@@ -65,6 +65,11 @@ namespace headpond::store::sqlite {
     X(newest, "SELECT enqueued_at FROM items ORDER BY id DESC LIMIT 1")                            \
     X(watermark, "SELECT last_id FROM batches ORDER BY first_id DESC LIMIT 1")                     \
     X(keys_indexed, "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = 'items_key'")     \
+    X(last_item_id, "SELECT seq FROM sqlite_sequence WHERE name = 'items'")                        \
+    X(first_item_id, "SELECT min(id) FROM items")                                                  \
+    X(resident_items, "SELECT items FROM totals WHERE id = 1")                                     \
+    X(keys_after, "SELECT id, key FROM items WHERE id > ? ORDER BY id")                            \
+    X(key_of_item, "SELECT key FROM items WHERE id = ?")                                           \
     X(insert_item,                                                                                 \
       "INSERT INTO items (key, source_tag, payload, enqueued_at, tracked, published_at, stale_at)" \
       " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")                                      \

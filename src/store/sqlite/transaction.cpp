@@ -1,5 +1,7 @@
 #include "store/sqlite/transaction.h"
 
+#include "store/sqlite/schema.h"
+
 #include <array>
 #include <cassert>
 #include <utility>
@@ -165,22 +167,35 @@ bool SqliteTransaction::keys_indexed() {
     return Run(sql_[Sql::keys_indexed]).step();
 }
 
-std::int64_t SqliteTransaction::file_bytes() {
-    constexpr std::int64_t page_bytes = 4096;  // schema.cpp creates no other
-    const std::int64_t pages = first_millis(Sql::page_count).value_or(0);
-    return (pages - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
+// SQLite prepares a pragma anew each time that it runs.
+std::int64_t SqliteTransaction::count_pages() {
+    return first_millis(Sql::page_count).value_or(0);
+}
+
+std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
+    if (pages_ != 0 && pages_ * page_bytes < exact_from) return pages_ * page_bytes;
+    return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
 }
 
 // --- items ---------------------------------------------------------------------------------------
 
 std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
+    if (mapped() && keys_->find(row.key)) return std::nullopt;
     const std::int64_t rows = change(Sql::insert_item, row.key, row.source_tag, Blob{row.payload},
                                      row.enqueued_at, row.tracked, row.published_at, row.stale_at);
     if (rows == 0) return std::nullopt;
-    return last_id();
+    const std::int64_t id = last_id();
+    grew_ = true;
+    if (mapped()) keys_->inserted(row.key, id);
+    return id;
 }
 
 std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
+    if (mapped()) {
+        const auto id = keys_->find(key);
+        if (!id) return std::nullopt;
+        return std::move(survey(*id, *id, 1).front());
+    }
     Run run(sql_[Sql::find_item]);
     run.bind(key);
     if (!run.step()) return std::nullopt;
@@ -314,6 +329,7 @@ std::int64_t SqliteTransaction::prune_attempts(std::int64_t keep, std::int64_t l
 
 void SqliteTransaction::bury(const DeadRow& row) {
     const ItemRow& item = row.item;
+    grew_ = true;
     change(Sql::bury, item.id, item.key, item.source_tag, Blob{item.payload}, item.enqueued_at,
            item.tracked, item.published_at, item.stale_at, row.reason, row.batch_id, row.attempts,
            text_or_null(row.last_error), row.died_at);
@@ -375,6 +391,7 @@ std::vector<std::int64_t> SqliteTransaction::dead_before(Millis before, std::int
 }
 
 void SqliteTransaction::add_outcome(const OutcomeRow& row) {
+    grew_ = true;
     Run run(sql_[Sql::add_outcome]);
     if (row.resolved) {
         run.bind(row.item_id, row.key, "resolved", std::nullopt, Blob{row.result}, row.published_at,
@@ -512,6 +529,10 @@ void SqliteTransaction::set_setting(const SettingRow& row) {
     run.step();
 }
 
+void SqliteTransaction::map_keys(bool on) {
+    if (keys_ != nullptr) keys_->use(on);
+}
+
 void SqliteTransaction::index_keys(bool unique) {
     if (unique == keys_indexed()) return;
     if (!unique) {
@@ -523,8 +544,8 @@ void SqliteTransaction::index_keys(bool unique) {
     } catch (const SQLite::Exception& failure) {
         if ((failure.getErrorCode() & 0xff) != SQLITE_CONSTRAINT) throw;
         throw Error(ErrorCode::misuse, "settings", path_,
-                    "keys = unique is not possible while two resident items share a key; allowed: "
-                    "keys = free until they have left");
+                    "keys cannot be unique while two resident items share a key; allowed: keys = "
+                    "free until they have left");
     }
 }
 
@@ -536,6 +557,7 @@ void SqliteTransaction::nested(const std::function<void()>& fn) {
         if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
         Run(sql_[Sql::rollback_to]).step();
         Run(sql_[Sql::release]).step();
+        if (keys_ != nullptr) keys_->undone();
     };
     try {
         fn();

@@ -1,6 +1,7 @@
 // The store's verbs on one SQLite connection.
 #pragma once
 
+#include "store/sqlite/resident_keys.h"
 #include "store/sqlite/statements.h"
 #include "store/store.h"
 
@@ -11,11 +12,22 @@ namespace headpond::store::sqlite {
 
 class SqliteTransaction final : public Transaction {
   public:
-    SqliteTransaction(SQLite::Database& database, Statements& statements, std::string_view path)
-        : database_(database), sql_(statements), path_(path) {}
+    // `keys`: the writer's, none for a reader.
+    SqliteTransaction(SQLite::Database& database, Statements& statements, std::string_view path,
+                      ResidentKeys* keys)
+        : database_(database), sql_(statements), path_(path), keys_(keys) {}
 
     // The connection, for views and for guests.
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
+
+    // Around each transaction of the writer. `pages`: of the database, when last counted.
+    void begun(std::int64_t pages) noexcept {
+        pages_ = pages;
+        grew_ = false;
+    }
+    // It wrote what may have made the database some pages larger.
+    [[nodiscard]] bool grew() const noexcept { return grew_; }
+    [[nodiscard]] std::int64_t count_pages();
 
     Totals totals() override;
     GateRow gate() override;
@@ -23,7 +35,7 @@ class SqliteTransaction final : public Transaction {
     Millis newest_enqueued_at() override;
     std::int64_t watermark() override;
     bool keys_indexed() override;
-    std::int64_t file_bytes() override;
+    std::int64_t file_bytes(std::int64_t exact_from) override;
 
     std::optional<std::int64_t> insert(const NewRow& row) override;
     std::optional<ItemRow> find(std::string_view key) override;
@@ -77,10 +89,12 @@ class SqliteTransaction final : public Transaction {
     std::vector<SettingRow> settings() override;
     void set_setting(const SettingRow& row) override;
     void index_keys(bool unique) override;
+    void map_keys(bool on) override;
 
     void nested(const std::function<void()>& fn) override;
 
   private:
+    [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
     template <class... Values>
@@ -91,6 +105,9 @@ class SqliteTransaction final : public Transaction {
     SQLite::Database& database_;
     Statements& sql_;
     std::string path_;
+    ResidentKeys* keys_;
+    std::int64_t pages_ = 0;  // 0: never counted
+    bool grew_ = false;
 };
 
 }  // namespace headpond::store::sqlite
