@@ -165,20 +165,21 @@ bool SideFile::held(std::int64_t owner_id) const {
 
 bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     using namespace std::chrono_literals;
-    auto pause = std::chrono::microseconds{50};
-    const auto poll_lock = [&](std::int64_t byte) {
+    const auto poll_lock = [&](std::int64_t byte, std::chrono::microseconds pause_max) {
+        auto pause = std::min<std::chrono::microseconds>(50us, pause_max);
         while (!lock(byte)) {
             const auto now = std::chrono::steady_clock::now();
             if (now >= deadline) return false;
             std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(pause, deadline - now));
-            pause = std::min<std::chrono::microseconds>(pause * 2, 1ms);
+            pause = std::min<std::chrono::microseconds>(pause * 2, pause_max);
         }
         return true;
     };
     // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one
-    // that has just ended its turn queues behind the others.
-    if (!poll_lock(queue_byte)) return false;
-    const bool taken = poll_lock(turn_byte);
+    // that has just ended its turn queues behind the others. The head alone asks often: between
+    // two turns the file is idle.
+    if (!poll_lock(queue_byte, 250us)) return false;
+    const bool taken = poll_lock(turn_byte, 50us);
     unlock(queue_byte);
     return taken;
 }

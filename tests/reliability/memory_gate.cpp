@@ -54,11 +54,14 @@ std::int64_t count(const Trial& trial, Allocator allocator) {
 std::vector<Point> points_of(const Trial& trial, std::int64_t percent) {
     std::vector<Point> points;
     const std::int64_t stride = std::max<std::int64_t>(1, 100 / percent);
+    // Of a sample another part by each seed.
+    const auto first =
+        1 + static_cast<std::int64_t>(trial.seed % static_cast<std::uint64_t>(stride));
     for (const Part part : {Part::opening, Part::calls}) {
         for (const Allocator allocator : {Allocator::sqlite, Allocator::cxx}) {
             const std::int64_t allocations = count(with_part(trial, part), allocator);
             for (const bool from_then_on : {false, true}) {
-                for (std::int64_t at = 1; at <= allocations; at += stride)
+                for (std::int64_t at = first; at <= allocations; at += stride)
                     points.push_back({part, allocator, at, from_then_on});
             }
         }

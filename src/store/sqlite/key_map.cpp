@@ -32,7 +32,7 @@ class SipHash {
   private:
     static std::uint64_t load(const char* at, std::size_t bytes) {
         std::uint64_t value = 0;
-        std::memcpy(&value, at, bytes);
+        if (bytes != 0) std::memcpy(&value, at, bytes);  // an empty view may have no address
         return value;
     }
     void word(std::uint64_t value) {
