@@ -134,13 +134,6 @@ void declare(CLI::App& app, Typed& typed) {
     app.footer(about + "Exit codes: 0 measured, 3 usage or failure");
 }
 
-std::string usage_line(const CLI::ParseError& error) {
-    std::string said = error.what();
-    if (const auto line = cli::flag_with_value(said)) return *line;
-    std::replace(said.begin(), said.end(), '\n', ' ');
-    return said + "; allowed: see --help";
-}
-
 // The parser takes the next argument for the value of `--name=`: whoever writes that means "".
 void refuse_empty_values(int argc, const char* const* argv) {
     for (int i = 1; i < argc; ++i) {
@@ -164,7 +157,7 @@ std::optional<Arguments> read_arguments(int argc, const char* const* argv) {
         app.exit(answer, std::cout, std::cerr);
         return std::nullopt;
     } catch (const CLI::ParseError& error) {
-        throw UsageError(usage_line(error));
+        throw UsageError(cli::usage_line(error.what()));
     }
     Arguments arguments;
     arguments.works = chosen_works(typed);

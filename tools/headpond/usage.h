@@ -10,4 +10,7 @@ namespace headpond::cli {
 // as a line of ours.
 [[nodiscard]] std::optional<std::string> flag_with_value(const std::string& complaint);
 
+// Any complaint of a program without subcommands, as one line: what was wrong, what is allowed.
+[[nodiscard]] std::string usage_line(std::string complaint);
+
 }  // namespace headpond::cli

@@ -48,14 +48,6 @@ std::string version_text() {
            std::to_string(HEADPOND_VERSION_MINOR) + "." + std::to_string(HEADPOND_VERSION_PATCH);
 }
 
-// The parser's complaint as one line: what was wrong, what is allowed.
-std::string usage_line(const CLI::ParseError& error) {
-    std::string said = error.what();
-    if (const auto line = cli::flag_with_value(said)) return *line;
-    std::replace(said.begin(), said.end(), '\n', ' ');
-    return said + "; allowed: see --help";
-}
-
 // The parser takes the next argument for the value of `--name=`: whoever writes that means "".
 void refuse_empty_values(int argc, const char* const* argv) {
     for (int i = 1; i < argc; ++i) {
@@ -155,7 +147,7 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
         app.exit(answer, std::cout, std::cerr);
         return std::nullopt;
     } catch (const CLI::ParseError& error) {
-        throw UsageError(usage_line(error));
+        throw UsageError(cli::usage_line(error.what()));
     }
     set_limits(app, limits, settings.queue, argc, argv);
     require_sense(app, settings);
