@@ -109,33 +109,46 @@ void bury(Context& context, const Leaving& one, Reason reason, const BatchRow* b
 
 }  // namespace
 
+namespace {
+void count_departure(Context& context, const store::RangeSum& gone, Reason reason,
+                     BatchRow* batch) {
+    context.count(counter_of(reason), gone.items);
+    context.count(&Counters::items, -gone.items);
+    context.count(&Counters::bytes, -gone.bytes);
+    context.count(&Counters::age_sum, -gone.enqueued_at_sum);
+    context.effects.wake |= context.settings.overflow_policy() == Overflow::block;
+    if (batch == nullptr) return;
+    batch->items -= gone.items;
+    batch->bytes -= gone.bytes;
+    if (batch->leased) {
+        context.count(&Counters::leased_items, -gone.items);
+        context.count(&Counters::leased_bytes, -gone.bytes);
+    } else {
+        context.count(&Counters::waiting_items, -gone.items);
+    }
+}
+}  // namespace
+
 void depart(Context& context, std::span<const Leaving> leaving, Reason reason, BatchRow* batch) {
     if (leaving.empty()) return;
     context.require_sync();
     remove_rows(context, leaving);
-    const auto items = static_cast<std::int64_t>(leaving.size());
-    std::int64_t bytes = 0;
-    std::int64_t ages = 0;
+    store::RangeSum gone;
     for (const Leaving& one : leaving) {
-        bytes += one.item->bytes;
-        ages += one.item->enqueued_at - context.totals.age_base;
+        gone.items += 1;
+        gone.bytes += one.item->bytes;
+        gone.enqueued_at_sum += one.item->enqueued_at - context.totals.age_base;
         if (one.item->tracked) write_outcome(context, one, reason);
         if (buries(reason, context.settings)) bury(context, one, reason, batch);
     }
-    context.count(counter_of(reason), items);
-    context.count(&Counters::items, -items);
-    context.count(&Counters::bytes, -bytes);
-    context.count(&Counters::age_sum, -ages);
-    context.effects.wake |= context.settings.overflow_policy() == Overflow::block;
-    if (batch == nullptr) return;
-    batch->items -= items;
-    batch->bytes -= bytes;
-    if (batch->leased) {
-        context.count(&Counters::leased_items, -items);
-        context.count(&Counters::leased_bytes, -bytes);
-    } else {
-        context.count(&Counters::waiting_items, -items);
-    }
+    count_departure(context, gone, reason, batch);
+}
+
+void depart_untracked(Context& context, BatchRow& batch, const store::RangeSum& sum) {
+    if (sum.items == 0) return;
+    context.require_sync();
+    context.tx.remove_items(batch.first_id, batch.last_id);
+    count_departure(context, sum, Reason::acked, &batch);
 }
 
 void end_batch(Context& context, const BatchRow& batch) {

@@ -28,6 +28,10 @@ struct Leaving {
 void depart(Context& context, std::span<const Leaving> leaving, Reason reason,
             store::BatchRow* batch);
 
+// The same for all items of a leased batch, acked without results; none of them is tracked. `sum`:
+// of the batch's range.
+void depart_untracked(Context& context, store::BatchRow& batch, const store::RangeSum& sum);
+
 // True where `reason` makes dead letters, so that the rows must be loaded with their payloads.
 [[nodiscard]] bool buries(Reason reason, const Settings& settings) noexcept;
 

@@ -122,19 +122,9 @@ class Settling {
         : context_(context), batch_(std::move(batch)), settlement_(settlement) {}
 
     Settled run() {
-        // Payloads are needed only for what will be buried here; give_up loads its own.
-        const bool bury = !settlement_.rejected.empty();
-        rows_ = bury ? context_.tx.load(batch_.first_id, batch_.last_id, store::no_limit,
-                                        store::no_limit)
-                     : context_.tx.survey(batch_.first_id, batch_.last_id, store::no_limit);
-        parts_ = Partition(rows_, context_.settings).run(settlement_);
         error_ = clean(settlement_.error, error_bytes_max);
         if (!error_.empty()) batch_.last_error = error_;
-        answer_.gone = parts_.gone;
-        answer_.acked = static_cast<std::int64_t>(parts_.acked.size());
-        answer_.rejected = static_cast<std::int64_t>(parts_.rejected.size());
-        depart(context_, parts_.acked, Reason::acked, &batch_);
-        depart(context_, parts_.rejected, Reason::rejected, &batch_);
+        if (!ack_as_a_whole()) settle_each();
         settle_gate();
         settle_rest();
         context_.dirty = true;
@@ -142,6 +132,34 @@ class Settling {
     }
 
   private:
+    // What most batches end with: rows that nobody needs to look at are not read.
+    bool ack_as_a_whole() {
+        if (settlement_.rest != Rest::ack || !settlement_.acked.empty() ||
+            !settlement_.rejected.empty()) {
+            return false;
+        }
+        const auto sum =
+            context_.tx.sum_of_batch(batch_.first_id, batch_.last_id, context_.totals.age_base);
+        if (sum.tracked != 0) return false;
+        answer_.acked = sum.items;
+        depart_untracked(context_, batch_, sum);
+        return true;
+    }
+
+    void settle_each() {
+        // Payloads are needed only for what will be buried here; give_up loads its own.
+        const bool bury = !settlement_.rejected.empty();
+        rows_ = bury ? context_.tx.load(batch_.first_id, batch_.last_id, store::no_limit,
+                                        store::no_limit)
+                     : context_.tx.survey(batch_.first_id, batch_.last_id, store::no_limit);
+        parts_ = Partition(rows_, context_.settings).run(settlement_);
+        answer_.gone = parts_.gone;
+        answer_.acked = static_cast<std::int64_t>(parts_.acked.size());
+        answer_.rejected = static_cast<std::int64_t>(parts_.rejected.size());
+        depart(context_, parts_.acked, Reason::acked, &batch_);
+        depart(context_, parts_.rejected, Reason::rejected, &batch_);
+    }
+
     [[nodiscard]] bool something_settled() const { return answer_.acked + answer_.rejected > 0; }
 
     void settle_rest() {

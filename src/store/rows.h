@@ -189,6 +189,7 @@ struct RangeSum {
     std::int64_t items = 0;
     std::int64_t bytes = 0;
     std::int64_t enqueued_at_sum = 0;  // relative to the age base
+    std::int64_t tracked = 0;
 };
 
 // A place in the order of deaths. The default precedes all.

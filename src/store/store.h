@@ -48,7 +48,11 @@ class Transaction {
                                                       std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<ItemRow> load(std::int64_t first, std::int64_t last,
                                                     std::int64_t limit, std::int64_t bytes_max) = 0;
+    // Exact at any number of items. Fails where hand edits made a sum overflow.
     [[nodiscard]] virtual RangeSum sum(std::int64_t first, std::int64_t last, Millis base) = 0;
+    // The same of one batch: exact, but for hand edits, which never make it fail.
+    [[nodiscard]] virtual RangeSum sum_of_batch(std::int64_t first, std::int64_t last,
+                                                Millis base) = 0;
     // Items whose stale_at has come, oldest first.
     [[nodiscard]] virtual std::vector<ItemRow> stale(Millis now, std::int64_t limit) = 0;
     // Answers the number of rows really deleted.
@@ -57,6 +61,9 @@ class Transaction {
     // --- batches ---------------------------------------------------------------------------------
     // The id that add_batch will be given: the token holds it. Never issued twice.
     [[nodiscard]] virtual std::int64_t next_batch_id() = 0;
+    // Ids of items and batches that this store reserved ahead and did not issue. Without it, as
+    // after a crash, they are never issued.
+    virtual void give_back_ids() = 0;
     virtual void add_batch(const BatchRow& row) = 0;
     virtual void save_batch(const BatchRow& row) = 0;
     virtual void remove_batch(std::int64_t id) = 0;

@@ -333,7 +333,7 @@ TEST_F(BadFile, ACopyWithoutItsLogIsNotTakenForANewQueue) {
     std::ofstream(dir / "copy.db").flush();
     RawDatabase(dir / "copy.db")
         .exec(
-            "PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
+            "PRAGMA page_size=2048; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
             "PRAGMA application_id=" +
             std::to_string(0x48504E44) + "; COMMIT");
     for (const std::string command : {"health", "check", "peek"}) {
@@ -347,11 +347,12 @@ TEST_F(BadFile, DamageIsTwo) {
     database = dir / "copy.db";
     RawDatabase raw(database);
     const auto root = raw.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'items'");
+    const auto page_bytes = raw.integer("PRAGMA page_size");
     ASSERT_GT(root, 1);
     {
         std::fstream file(database, std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp((root - 1) * 4096);
-        file << std::string(4096, '\xee');
+        file.seekp((root - 1) * page_bytes);
+        file << std::string(static_cast<std::size_t>(page_bytes), '\xee');
     }
     const auto checked = cli({"check"});
     EXPECT_EQ(checked.exit, 2) << checked.out << checked.err;

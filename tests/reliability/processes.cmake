@@ -1,7 +1,7 @@
 headpond_gate("WAL reset" 30 40)
 headpond_mutant(unguarded_checkpoint store/sqlite/sqlite_store.cpp "WAL reset" 40
-    "SQLite::Statement& begin = (*guard_statements_)[Sql::begin];"
-    "SQLite::Statement begin(*guard_, \"SELECT 1 WHERE false\");")
+    "Prepared& begin = (*guard_statements_)[Sql::begin];"
+    "Prepared begin(*guard_, \"SELECT 1 WHERE false\");")
 
 headpond_gate("dead owner" 40 3)
 headpond_mutant(reclaim_without_the_inode core.cpp "dead owner" 1

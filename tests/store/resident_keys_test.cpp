@@ -23,17 +23,17 @@ class Connection {
     Connection(const std::string& path, int hash_bits)
         : database_(open_connection(path, Access::read_write, 0)),
           sql_(*database_),
-          keys_(sql_, hash_bits),
-          tx_(*database_, sql_, path, &keys_) {}
+          memory_(sql_, hash_bits),
+          tx_(*database_, sql_, path, &memory_) {}
 
     void begin() {
         Run(sql_[Sql::begin]).step();
-        keys_.begun();
+        memory_.begun();
         tx_.map_keys(true);
     }
     void commit() {
         Run(sql_[Sql::commit]).step();
-        keys_.committed();
+        memory_.committed();
     }
     void rollback() { Run(sql_[Sql::rollback]).step(); }
 
@@ -53,7 +53,7 @@ class Connection {
     }
     // A row that the map is not told of.
     void insert_as_guest(const std::string& key) {
-        keys_.lent();
+        memory_.lent();
         if (!has(key)) {
             database_->exec("INSERT INTO items (key, payload, enqueued_at) VALUES ('" + key +
                             "', x'', 0)");
@@ -83,7 +83,7 @@ class Connection {
 
     std::unique_ptr<SQLite::Database> database_;
     Statements sql_;
-    ResidentKeys keys_;
+    WriterMemory memory_;
     SqliteTransaction tx_;
 };
 
@@ -163,11 +163,11 @@ TEST(ResidentKeysTest, WhatHasLeftIsSweptAway) {
     (void)open_sqlite_store(path);
     const auto database = open_connection(path, Access::read_write, 0);
     Statements sql(*database);
-    ResidentKeys keys(sql);
-    SqliteTransaction tx(*database, sql, path, &keys);
+    WriterMemory memory(sql);
+    SqliteTransaction tx(*database, sql, path, &memory);
     const auto begin = [&] {
         database->exec("BEGIN IMMEDIATE");
-        keys.begun();
+        memory.begun();
         tx.map_keys(true);
     };
     begin();
@@ -179,10 +179,10 @@ TEST(ResidentKeysTest, WhatHasLeftIsSweptAway) {
         (void)tx.remove_items(*id, *id);
         if (i % 100 != 0) continue;
         database->exec("COMMIT");
-        keys.committed();
+        memory.committed();
         begin();
     }
-    EXPECT_LT(keys.size(), 5000U);
+    EXPECT_LT(memory.keys.size(), 5000U);
     EXPECT_FALSE(tx.insert({.key = "stays", .source_tag = "", .payload = "p"}));
 }
 

@@ -135,13 +135,36 @@ std::string query_text(SQLite::Database& database, const char* sql) {
     return statement.executeStep() ? statement.getColumn(0).getString() : std::string{};
 }
 
-void Run::bind_one(int index, Blob blob) {
-    if (blob.bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+Prepared::Prepared(SQLite::Database& database, const char* sql) {
+    const int code = sqlite3_prepare_v3(database.getHandle(), sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                        &statement_, nullptr);
+    if (code != SQLITE_OK) throw SQLite::Exception(database.getHandle(), code);
+}
+
+namespace {
+int length_of(std::string_view bytes) {
+    if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
         throw Error(ErrorCode::misuse, "bind", "", "a value is larger than 2 GiB");
     }
-    // A null pointer would bind NULL; an empty payload is an empty blob.
-    statement_.bindNoCopy(index, blob.bytes.empty() ? "" : blob.bytes.data(),
-                          static_cast<int>(blob.bytes.size()));
+    return static_cast<int>(bytes.size());
+}
+// A null pointer would bind NULL.
+const char* start_of(std::string_view bytes) {
+    return bytes.empty() ? "" : bytes.data();
+}
+}  // namespace
+
+void Run::bind_one(int index, std::string_view text) {
+    require(sqlite3_bind_text(statement_, index, start_of(text), length_of(text), SQLITE_STATIC));
+}
+
+void Run::bind_one(int index, Blob blob) {
+    require(sqlite3_bind_blob(statement_, index, start_of(blob.bytes), length_of(blob.bytes),
+                              SQLITE_STATIC));
+}
+
+void Run::fail(int code) const {
+    throw SQLite::Exception(sqlite3_db_handle(statement_), code);
 }
 
 }  // namespace headpond::store::sqlite

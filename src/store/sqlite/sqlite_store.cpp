@@ -14,7 +14,7 @@ namespace headpond::store::sqlite {
 
 namespace {
 
-constexpr std::int64_t frame_bytes = page_bytes + 24;  // a WAL frame has a header of 24 bytes
+constexpr std::int64_t frame_header_bytes = 24;  // of the log, beside each page
 // 8 MiB of pages: small beside a process, large beside a queue's working set.
 constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
 
@@ -68,6 +68,7 @@ SqliteStore::SqliteStore(const OpenOrder& order)
             if (finding.warning) continue;
             throw schema_is_not_ours(path_, finding.text);
         }
+        page_bytes_ = query_integer(*writer_, "PRAGMA page_size");
         writer_->exec(cache_pragma);
         writer_->exec(power_loss_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         synchronous_full_ = power_loss_;
@@ -76,9 +77,9 @@ SqliteStore::SqliteStore(const OpenOrder& order)
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
         (void)(*writer_statements_)[Sql::rollback];  // rollback() may not throw, so not prepare
-        keys_.emplace(*writer_statements_);
+        memory_.emplace(*writer_statements_);
         transaction_ =
-            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_, &*keys_);
+            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_, &*memory_);
         guard_ = open_connection(path_, Access::read_write, 0);
         guard_statements_ = std::make_unique<Statements>(*guard_);
         for (const Sql one : {Sql::begin, Sql::rollback}) (void)(*guard_statements_)[one];
@@ -107,8 +108,8 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     }
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
-    keys_->begun();
-    transaction_->begun(pages_);
+    memory_->begun();
+    transaction_->begun(pages_, page_bytes_);
 }
 
 namespace {
@@ -154,14 +155,14 @@ void SqliteStore::commit(std::string_view operation) {
         throw error;
     }
     commits_.allowed = false;
-    keys_->committed();
+    memory_->committed();
 }
 
 void SqliteStore::rollback() noexcept {
     if (sqlite3_get_autocommit(writer_->getHandle()) != 0) return;
     // A rollback that fails leaves nothing to do here: the next begin() tries again.
-    (*writer_statements_)[Sql::rollback].tryExecuteStep();
-    (*writer_statements_)[Sql::rollback].tryReset();
+    (void)(*writer_statements_)[Sql::rollback].try_step();
+    (*writer_statements_)[Sql::rollback].reset();
 }
 
 void SqliteStore::write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) {
@@ -201,6 +202,7 @@ void SqliteStore::open_reader() {
     prefer_own_views(*reader);
     auto statements = std::make_unique<Statements>(*reader);
     reader_transaction_ = std::make_unique<SqliteTransaction>(*reader, *statements, path_, nullptr);
+    reader_transaction_->begun(0, page_bytes_);
     reader_statements_ = std::move(statements);
     reader_ = std::move(reader);
 }
@@ -213,8 +215,8 @@ void SqliteStore::read(std::string_view operation, const std::function<void(Tran
         struct End {
             Statements& statements;
             ~End() {
-                statements[Sql::rollback].tryExecuteStep();
-                statements[Sql::rollback].tryReset();
+                (void)statements[Sql::rollback].try_step();
+                statements[Sql::rollback].reset();
             }
         };
         (void)(*reader_statements_)[Sql::rollback];  // prepared before it is needed in a destructor
@@ -247,7 +249,7 @@ void SqliteStore::size_file() {
     // As of our last commit, after which we still hold the turn. (To ask would cost the guard a
     // reading of the schema, and give the writer a fresh view of the log, which the bug below needs
     // to be stale: the test that replays it would then show nothing.)
-    const std::int64_t needed = pages_ * page_bytes;
+    const std::int64_t needed = pages_ * page_bytes_;
     const std::int64_t size = file_size(path_);
     const auto rounded = [&](std::int64_t step) {
         return (needed + slack_bytes) / step * step + step;
@@ -275,9 +277,9 @@ void SqliteStore::size_file() {
 // PRAGMA wal_checkpoint beside another connection's write is the WAL-reset bug (SQLite 3.7.0 to
 // 3.51.2): the guard holds the write lock meanwhile. Others than PASSIVE would wait for the guard.
 bool SqliteStore::checkpoint() {
-    SQLite::Statement& begin = (*guard_statements_)[Sql::begin];
-    const bool begun = begin.tryExecuteStep() == SQLITE_DONE;
-    begin.tryReset();
+    Prepared& begin = (*guard_statements_)[Sql::begin];
+    const bool begun = begin.try_step() == SQLITE_DONE;
+    begin.reset();
     if (!begun) return false;
     try {
         size_file();
@@ -296,8 +298,8 @@ bool SqliteStore::checkpoint() {
 // guard's lock.
 void SqliteStore::end_guard() noexcept {
     if (sqlite3_get_autocommit(guard_->getHandle()) != 0) return;
-    (*guard_statements_)[Sql::rollback].tryExecuteStep();
-    (*guard_statements_)[Sql::rollback].tryReset();
+    (void)(*guard_statements_)[Sql::rollback].try_step();
+    (*guard_statements_)[Sql::rollback].reset();
 }
 
 // A full disk must not stop the checkpoint that begins the log anew: what is in the log has its
@@ -305,13 +307,13 @@ void SqliteStore::end_guard() noexcept {
 // SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
     if (pages_ == pages_placed_) return false;
-    if (file_size(path_) < pages_ * page_bytes + slack_bytes / 2) return true;
+    if (file_size(path_) < pages_ * page_bytes_ + slack_bytes / 2) return true;
     pages_placed_ = pages_;
     return false;
 }
 
 void SqliteStore::relieve(std::int64_t log_bytes_max) {
-    const std::int64_t frames_max = log_bytes_max / frame_bytes;
+    const std::int64_t frames_max = log_bytes_max / (page_bytes_ + frame_header_bytes);
     if (log_frames_ <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
         if (log_frames_ < frames_max) log_retry_frames_ = 0;
         return;
@@ -325,7 +327,7 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) {
 // Pages that have no place in the file of a full disk go to free ones before them.
 bool SqliteStore::fold_back() {
     try {
-        const std::int64_t lacking = pages_ - file_size(path_) / page_bytes;
+        const std::int64_t lacking = pages_ - file_size(path_) / page_bytes_;
         return lacking > 0 && shrink(lacking) > 0;
     } catch (const Error&) {
         return false;  // what was committed is; this is tried again after the next commit
@@ -348,7 +350,7 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
                                "INSERT INTO outcomes (item_id, key, state, result, queued_at, "
                                "settled_at) VALUES (-1, '', 'resolved', zeroblob(?), 0, 0)");
         // The pages that stay in the cache do not reach the log: some more than the reserve.
-        constexpr std::int64_t kept_in_cache = 64 * page_bytes;
+        const std::int64_t kept_in_cache = 64 * page_bytes_;
         grow.bind(1, std::min<std::int64_t>(reserve + kept_in_cache, 1'000'000'000));
         grow.exec();
     } catch (const SQLite::Exception& failure) {
@@ -398,7 +400,7 @@ Store::Size SqliteStore::size() {
 }
 
 void* SqliteStore::guest_handle(Transaction& transaction) {
-    keys_->lent();
+    memory_->lent();
     small_commits_ = small_commits_max - 1;  // guests' own rows are counted with this commit
     return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
 }

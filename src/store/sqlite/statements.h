@@ -66,26 +66,37 @@ namespace headpond::store::sqlite {
     X(watermark, "SELECT last_id FROM batches ORDER BY first_id DESC LIMIT 1")                     \
     X(keys_indexed, "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = 'items_key'")     \
     X(last_item_id, "SELECT seq FROM sqlite_sequence WHERE name = 'items'")                        \
+    X(highest_item_id, "SELECT max(id) FROM items")                                                \
+    X(write_item_sequence, "UPDATE sqlite_sequence SET seq = ? WHERE name = 'items'")              \
+    X(add_item_sequence, "INSERT INTO sqlite_sequence (name, seq) VALUES ('items', ?)")            \
     X(first_item_id, "SELECT min(id) FROM items")                                                  \
     X(resident_items, "SELECT items FROM totals WHERE id = 1")                                     \
     X(keys_after, "SELECT id, key FROM items WHERE id > ? ORDER BY id")                            \
     X(key_of_item, "SELECT key FROM items WHERE id = ?")                                           \
     X(insert_item,                                                                                 \
-      "INSERT INTO items (key, source_tag, payload, enqueued_at, tracked, published_at, stale_at)" \
-      " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")                                      \
+      "INSERT INTO items (id, key, source_tag, payload, enqueued_at, tracked, published_at, "      \
+      "stale_at)"                                                                                  \
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")                                   \
     X(find_item, "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE key = ?")                        \
     X(survey_items,                                                                                \
       "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")    \
     X(load_items, "SELECT " HEADPOND_ITEM_FACTS                                                    \
                   ", source_tag, payload FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?") \
     X(sum_items,                                                                                   \
-      "SELECT count(*), ifnull(sum(length(payload)), 0), ifnull(sum(enqueued_at - ?1), 0) "        \
-      "FROM items WHERE id BETWEEN ?2 AND ?3")                                                     \
+      "SELECT count(*), ifnull(sum(length(payload)), 0), ifnull(sum(enqueued_at - ?1), 0), "       \
+      "ifnull(sum(tracked), 0) FROM items WHERE id BETWEEN ?2 AND ?3")                             \
+    X(total_items,                                                                                 \
+      "SELECT count(*), CAST(total(length(payload)) AS INTEGER), "                                 \
+      "CAST(total(enqueued_at - ?1) AS INTEGER), CAST(total(tracked) AS INTEGER) FROM items "      \
+      "WHERE id BETWEEN ?2 AND ?3")                                                                \
     X(stale_items,                                                                                 \
       "SELECT " HEADPOND_ITEM_FACTS                                                                \
       " FROM items WHERE stale_at < ? AND stale_at IS NOT NULL ORDER BY stale_at LIMIT ?")         \
     X(remove_items, "DELETE FROM items WHERE id BETWEEN ? AND ?")                                  \
     X(last_batch_id, "SELECT seq FROM sqlite_sequence WHERE name = 'batches'")                     \
+    X(highest_batch_id, "SELECT max(id) FROM batches")                                             \
+    X(write_batch_sequence, "UPDATE sqlite_sequence SET seq = ? WHERE name = 'batches'")           \
+    X(add_batch_sequence, "INSERT INTO sqlite_sequence (name, seq) VALUES ('batches', ?)")         \
     X(add_batch, "INSERT INTO batches (" HEADPOND_BATCH                                            \
                  ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                \
     X(save_batch,                                                                                  \
@@ -190,7 +201,7 @@ class Statements {
   public:
     explicit Statements(SQLite::Database& database) noexcept : database_(database) {}
 
-    [[nodiscard]] SQLite::Statement& operator[](Sql sql) {
+    [[nodiscard]] Prepared& operator[](Sql sql) {
         auto& slot = slots_[static_cast<std::size_t>(sql)];
         if (!slot) slot.emplace(database_, statement_texts[static_cast<std::size_t>(sql)].text);
         return *slot;
@@ -202,7 +213,7 @@ class Statements {
 
   private:
     SQLite::Database& database_;
-    std::array<std::optional<SQLite::Statement>, statement_texts.size()> slots_;
+    std::array<std::optional<Prepared>, statement_texts.size()> slots_;
 };
 
 }  // namespace headpond::store::sqlite

@@ -66,10 +66,6 @@ std::optional<std::string_view> text_or_null(const std::string& text) {
     return text;
 }
 
-std::int64_t changes(SQLite::Database& database) {
-    return sqlite3_changes64(database.getHandle());
-}
-
 }  // namespace
 
 // --- helpers -------------------------------------------------------------------------------------
@@ -87,9 +83,7 @@ std::optional<Millis> SqliteTransaction::first_millis(Sql sql) {
 template <class... Values>
 std::int64_t SqliteTransaction::change(Sql sql, const Values&... values) {
     Run run(sql_[sql]);
-    run.bind(values...);
-    run.step();
-    return changes(database_);
+    return run.bind(values...).change();
 }
 
 template <class... Values>
@@ -173,26 +167,30 @@ std::int64_t SqliteTransaction::count_pages() {
 }
 
 std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
-    if (pages_ != 0 && pages_ * page_bytes < exact_from) return pages_ * page_bytes;
-    return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
+    if (pages_ != 0 && pages_ * page_bytes_ < exact_from) return pages_ * page_bytes_;
+    return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes_;
 }
 
 // --- items ---------------------------------------------------------------------------------------
 
 std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
-    if (mapped() && keys_->find(row.key)) return std::nullopt;
-    const std::int64_t rows = change(Sql::insert_item, row.key, row.source_tag, Blob{row.payload},
-                                     row.enqueued_at, row.tracked, row.published_at, row.stale_at);
+    if (mapped() && memory_->keys.find(row.key)) return std::nullopt;
+    std::optional<std::int64_t> next;
+    if (memory_ != nullptr) next = memory_->item_ids.next();  // a reader is refused by SQLite
+    const std::int64_t rows =
+        change(Sql::insert_item, next, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at,
+               row.tracked, row.published_at, row.stale_at);
     if (rows == 0) return std::nullopt;
     const std::int64_t id = last_id();
+    memory_->item_ids.issued(id);
     grew_ = true;
-    if (mapped()) keys_->inserted(row.key, id);
+    if (mapped()) memory_->keys.inserted(row.key, id);
     return id;
 }
 
 std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
     if (mapped()) {
-        const auto id = keys_->find(key);
+        const auto id = memory_->keys.find(key);
         if (!id) return std::nullopt;
         return std::move(survey(*id, *id, 1).front());
     }
@@ -229,10 +227,21 @@ std::vector<ItemRow> SqliteTransaction::load(std::int64_t first, std::int64_t la
 }
 
 RangeSum SqliteTransaction::sum(std::int64_t first, std::int64_t last, Millis base) {
-    Run run(sql_[Sql::sum_items]);
+    return sums(Sql::sum_items, first, last, base);
+}
+
+RangeSum SqliteTransaction::sum_of_batch(std::int64_t first, std::int64_t last, Millis base) {
+    return sums(Sql::total_items, first, last, base);
+}
+
+RangeSum SqliteTransaction::sums(Sql sql, std::int64_t first, std::int64_t last, Millis base) {
+    Run run(sql_[sql]);
     run.bind(base, first, last);
     run.step();
-    return {.items = run.integer(0), .bytes = run.integer(1), .enqueued_at_sum = run.integer(2)};
+    return {.items = run.integer(0),
+            .bytes = run.integer(1),
+            .enqueued_at_sum = run.integer(2),
+            .tracked = run.integer(3)};
 }
 
 std::vector<ItemRow> SqliteTransaction::stale(Millis now, std::int64_t limit) {
@@ -250,10 +259,23 @@ std::int64_t SqliteTransaction::remove_items(std::int64_t first, std::int64_t la
 // --- batches -------------------------------------------------------------------------------------
 
 std::int64_t SqliteTransaction::next_batch_id() {
-    return first_millis(Sql::last_batch_id).value_or(0) + 1;
+    std::optional<std::int64_t> id;
+    if (memory_ != nullptr) id = memory_->batch_ids.next();
+    if (!id) {
+        throw Error(ErrorCode::corrupt, "lease", path_,
+                    "sqlite_sequence says that the ids of batches are used up; allowed: to set it "
+                    "to the highest id that was issued");
+    }
+    return *id;
+}
+
+void SqliteTransaction::give_back_ids() {
+    memory_->item_ids.give_back();
+    memory_->batch_ids.give_back();
 }
 
 void SqliteTransaction::add_batch(const BatchRow& row) {
+    if (memory_ != nullptr) memory_->batch_ids.issued(row.id);
     change(Sql::add_batch, row.id, row.leased ? "leased" : "waiting", row.first_id, row.last_id,
            row.items, row.bytes, row.attempts, row.releases, row.attempts_max, row.parent_id,
            row.attempt_id, text_or_null(row.lease_token), row.lease_owner, row.leased_at,
@@ -504,7 +526,7 @@ void bind_number(Run& run, int index, const std::string& text) {
     if (text.empty()) {
         run.bind_one(index, std::nullopt);
     } else if (text.find_first_of(".eE") != std::string::npos) {
-        run.statement().bind(index, std::stod(text));
+        run.bind_one(index, std::stod(text));
     } else {
         run.bind_one(index, static_cast<std::int64_t>(std::stoll(text)));
     }
@@ -530,7 +552,7 @@ void SqliteTransaction::set_setting(const SettingRow& row) {
 }
 
 void SqliteTransaction::map_keys(bool on) {
-    if (keys_ != nullptr) keys_->use(on);
+    if (memory_ != nullptr) memory_->keys.use(on);
 }
 
 void SqliteTransaction::index_keys(bool unique) {
@@ -557,7 +579,7 @@ void SqliteTransaction::nested(const std::function<void()>& fn) {
         if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
         Run(sql_[Sql::rollback_to]).step();
         Run(sql_[Sql::release]).step();
-        if (keys_ != nullptr) keys_->undone();
+        if (memory_ != nullptr) memory_->undone();
     };
     try {
         fn();

@@ -1,8 +1,8 @@
 // The store's verbs on one SQLite connection.
 #pragma once
 
-#include "store/sqlite/resident_keys.h"
 #include "store/sqlite/statements.h"
+#include "store/sqlite/writer_memory.h"
 #include "store/store.h"
 
 #include <string>
@@ -12,17 +12,18 @@ namespace headpond::store::sqlite {
 
 class SqliteTransaction final : public Transaction {
   public:
-    // `keys`: the writer's, none for a reader.
+    // `memory`: the writer's, none for a reader.
     SqliteTransaction(SQLite::Database& database, Statements& statements, std::string_view path,
-                      ResidentKeys* keys)
-        : database_(database), sql_(statements), path_(path), keys_(keys) {}
+                      WriterMemory* memory)
+        : database_(database), sql_(statements), path_(path), memory_(memory) {}
 
     // The connection, for views and for guests.
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
 
-    // Around each transaction of the writer. `pages`: of the database, when last counted.
-    void begun(std::int64_t pages) noexcept {
+    // Before each transaction, of the writer. `pages`: of the database, when last counted.
+    void begun(std::int64_t pages, std::int64_t page_bytes) noexcept {
         pages_ = pages;
+        page_bytes_ = page_bytes;
         grew_ = false;
     }
     // It wrote what may have made the database some pages larger.
@@ -43,10 +44,12 @@ class SqliteTransaction final : public Transaction {
     std::vector<ItemRow> load(std::int64_t first, std::int64_t last, std::int64_t limit,
                               std::int64_t bytes_max) override;
     RangeSum sum(std::int64_t first, std::int64_t last, Millis base) override;
+    RangeSum sum_of_batch(std::int64_t first, std::int64_t last, Millis base) override;
     std::vector<ItemRow> stale(Millis now, std::int64_t limit) override;
     std::int64_t remove_items(std::int64_t first, std::int64_t last) override;
 
     std::int64_t next_batch_id() override;
+    void give_back_ids() override;
     void add_batch(const BatchRow& row) override;
     void save_batch(const BatchRow& row) override;
     void remove_batch(std::int64_t id) override;
@@ -94,19 +97,21 @@ class SqliteTransaction final : public Transaction {
     void nested(const std::function<void()>& fn) override;
 
   private:
-    [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
+    [[nodiscard]] bool mapped() const noexcept { return memory_ != nullptr && memory_->keys.on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
     template <class... Values>
     std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
+    RangeSum sums(Sql sql, std::int64_t first, std::int64_t last, Millis base);
     template <class... Values>
     std::int64_t change(Sql sql, const Values&... values);
 
     SQLite::Database& database_;
     Statements& sql_;
     std::string path_;
-    ResidentKeys* keys_;
+    WriterMemory* memory_;
     std::int64_t pages_ = 0;  // 0: never counted
+    std::int64_t page_bytes_ = 0;
     bool grew_ = false;
 };
 
