@@ -12,11 +12,14 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace headpond::platform {
@@ -27,6 +30,11 @@ constexpr std::int64_t turn_byte = 0;
 constexpr std::int64_t queue_byte = 1;
 constexpr std::int64_t wake_byte = 2;
 constexpr std::int64_t owner_bytes = 4096;
+// Words behind those bytes, always 0; the file is made long enough for them.
+constexpr std::size_t turn_bell = 0;
+constexpr std::size_t queue_bell = 1;
+constexpr std::size_t bells_offset = 16;
+constexpr std::size_t map_bytes = 64;
 
 Error os_error(const std::string& path, const std::string& doing) {
     return {ErrorCode::io, "open", path,
@@ -118,11 +126,13 @@ SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, uns
     if (facts.st_uid != uid || facts.st_gid != gid) {
         if (fchown(fd_, uid, gid) != 0) errno = 0;
     }
+    hang_bells(facts.st_size);
     ForkRegistry::instance().add(this);
 }
 
 SideFile::~SideFile() {
     ForkRegistry::instance().remove(this);
+    if (bells_ != nullptr) munmap(bells_, map_bytes);
     if (fd_ >= 0) ::close(fd_);
 }
 
@@ -163,29 +173,64 @@ bool SideFile::held(std::int64_t owner_id) const {
     return one.l_type != F_UNLCK;
 }
 
+// Without them the turn passes by polling alone. The map has a description of its own: one of fd_'s
+// would live on in a forked child, and with it our locks.
+void SideFile::hang_bells(std::int64_t bytes) noexcept {
+    constexpr auto wanted = static_cast<std::int64_t>(map_bytes);
+    if (bytes < wanted && ftruncate(fd_, wanted) != 0) return;
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return;
+    struct stat facts {};
+    if (fstat(fd, &facts) == 0 && facts.st_ino == inode_) {
+        void* map = mmap(nullptr, map_bytes, PROT_READ, MAP_SHARED, fd, 0);
+        if (map != MAP_FAILED) bells_ = map;
+    }
+    ::close(fd);
+}
+
+void SideFile::ring(std::size_t bell) const noexcept {
+    if (bells_ == nullptr) return;
+    auto* const word = static_cast<char*>(bells_) + bells_offset + bell * sizeof(std::uint32_t);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+void SideFile::listen(std::size_t bell, std::chrono::nanoseconds limit) const noexcept {
+    if (bells_ != nullptr) {
+        auto* const word = static_cast<char*>(bells_) + bells_offset + bell * sizeof(std::uint32_t);
+        const timespec wait{.tv_sec = 0, .tv_nsec = limit.count()};
+        if (syscall(SYS_futex, word, FUTEX_WAIT, 0, &wait, nullptr, 0) == 0) return;
+        if (errno == ETIMEDOUT || errno == EINTR) return;
+    }
+    std::this_thread::sleep_for(limit);  // no bell, or somebody wrote to it
+}
+
+bool SideFile::await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause_max,
+                     std::chrono::steady_clock::time_point deadline) {
+    auto pause = std::chrono::microseconds(50);
+    while (!lock(byte)) {
+        const auto left = deadline - std::chrono::steady_clock::now();
+        if (left <= left.zero()) return false;
+        listen(bell, std::min<std::chrono::nanoseconds>(pause, left));
+        pause = std::min(pause * 2, pause_max);
+    }
+    return true;
+}
+
 bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     using namespace std::chrono_literals;
-    const auto poll_lock = [&](std::int64_t byte, std::chrono::microseconds pause_max) {
-        auto pause = std::min<std::chrono::microseconds>(50us, pause_max);
-        while (!lock(byte)) {
-            const auto now = std::chrono::steady_clock::now();
-            if (now >= deadline) return false;
-            std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(pause, deadline - now));
-            pause = std::min<std::chrono::microseconds>(pause * 2, pause_max);
-        }
-        return true;
-    };
     // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one
-    // that has just ended its turn queues behind the others. The head alone asks often: between
-    // two turns the file is idle.
-    if (!poll_lock(queue_byte, 250us)) return false;
-    const bool taken = poll_lock(turn_byte, 50us);
+    // that has just ended its turn queues behind the others. The head asks more often: between two
+    // turns the file is idle.
+    if (!await(queue_byte, queue_bell, 1ms, deadline)) return false;
+    const bool taken = await(turn_byte, turn_bell, 250us, deadline);
     unlock(queue_byte);
+    ring(queue_bell);
     return taken;
 }
 
 void SideFile::end_turn() noexcept {
     unlock(turn_byte);
+    ring(turn_bell);
 }
 
 void SideFile::wake() noexcept {

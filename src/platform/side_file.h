@@ -28,8 +28,9 @@ class SideFile {
     [[nodiscard]] bool held(std::int64_t owner_id) const;
     [[nodiscard]] std::uint64_t inode() const noexcept { return inode_; }
 
-    // The turnstile: byte 1 queues, byte 0 is the turn. Polls from 50 us to 1 ms until `deadline`;
-    // false when that has passed.
+    // The turnstile: byte 1 queues, byte 0 is the turn. Whoever leaves either rings, and who waits
+    // asks again at the ring, or after 50 us to 1 ms: a process that was killed rings no more.
+    // False when `deadline` has passed.
     [[nodiscard]] bool take_turn(std::chrono::steady_clock::time_point deadline);
     void end_turn() noexcept;
 
@@ -43,10 +44,18 @@ class SideFile {
     friend struct ForkRegistry;
     [[nodiscard]] bool lock(std::int64_t byte) const;
     void unlock(std::int64_t byte) const noexcept;
+    [[nodiscard]] bool await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause,
+                             std::chrono::steady_clock::time_point deadline);
+    void hang_bells(std::int64_t bytes) noexcept;
+    void ring(std::size_t bell) const noexcept;
+    void listen(std::size_t bell, std::chrono::nanoseconds limit) const noexcept;
 
     std::string path_;
     int fd_ = -1;
     std::uint64_t inode_ = 0;
+    // Two words of the file, for the kernel's futex alone: another's truncation of the file would
+    // make an access a SIGBUS. Null: none could be had.
+    void* bells_ = nullptr;
 };
 
 // Waits for a wake() on a side file, from this process or another.

@@ -285,5 +285,23 @@ TEST_F(WriteQueueTest, TryRunDoesNotWait) {
     EXPECT_TRUE(tried);
 }
 
+// The words that the kernel wakes waiters by are in the file: whatever happens to them, the turn
+// passes.
+TEST_F(WriteQueueTest, TheTurnPassesWhateverIsWrittenToTheSideFile) {
+    platform::SideFile one(path, 0600, 0, 0);
+    platform::SideFile other(path, 0600, 0, 0);
+    for (const std::string& content : {std::string(), std::string("x"), std::string(64, 'x')}) {
+        ASSERT_TRUE(other.take_turn(in(0ms)));
+        write_bytes(path + "-owners", content);
+        bool taken = false;
+        std::jthread waiter([&] { taken = one.take_turn(in(10'000ms)); });
+        EXPECT_FALSE(one.held(1));
+        other.end_turn();
+        waiter.join();
+        ASSERT_TRUE(taken);
+        one.end_turn();
+    }
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -149,6 +149,8 @@ void run_processes(const Scope& scope, const BacklogFiles& files, const Sink& si
     Ground ground(scope, files);
     for (const Durability durability : scope.durabilities) {
         Duel duel;
+        // What taking turns costs: the same work by one process, that nobody disturbs.
+        std::vector<double> to_one_process;
         Shares library_shares, floor_shares;
         for (std::size_t round = 0; round < scope.rounds.count; ++round) {
             Tallies floor;
@@ -156,11 +158,13 @@ void run_processes(const Scope& scope, const BacklogFiles& files, const Sink& si
             const Tallies library = ground.processes(true, durability);
             if (round % 2 == 0) floor = ground.processes(false, durability);
             duel.add(library, floor);
+            to_one_process.push_back(library.rate() / ground.threads(durability, 1, 1).rate());
             library_shares.add(library);
             floor_shares.add(floor);
         }
         Row row = duel.row("processes", durability);
         row.note = "rate / the floor's under SQLite's busy handler";
+        row.more.emplace_back("rate_to_one_process", spread_of(to_one_process).median);
         library_shares.tell(row, "");
         floor_shares.tell(row, "floor_");
         sink(row);
