@@ -154,7 +154,7 @@ bool step_outcomes(Context& context, Progress& progress, CleanupReport& report) 
         if (over <= 0 && row.settled_at >= cutoff) continue;
         --over;
         context.require_sync();
-        const std::int64_t gone = context.tx.remove_outcome(row.item_id);
+        const std::int64_t gone = context.tx.remove_outcomes(row.item_id, row.item_id);
         context.count(&Counters::outcomes, -gone);
         context.count(&Counters::outcomes_unclaimed, gone);
         report.outcomes_dropped += gone;

@@ -53,7 +53,7 @@ void Context::trim_outcomes() {
     const std::int64_t limit =
         std::min(totals.outcomes - settings.outcomes_max, delta.outcomes + settings.cleanup_rows);
     for (const auto& row : tx.outcomes(0, limit)) {
-        count(&store::Counters::outcomes, -tx.remove_outcome(row.item_id));
+        count(&store::Counters::outcomes, -tx.remove_outcomes(row.item_id, row.item_id));
         count(&store::Counters::outcomes_unclaimed, 1);
     }
 }

@@ -75,21 +75,25 @@ void remove_rows(Context& context, std::span<const Leaving> leaving) {
     }
 }
 
-void write_outcome(Context& context, const Leaving& one, Reason reason) {
-    store::OutcomeRow row;
-    row.item_id = one.item->id;
-    row.key = one.item->key;
-    row.resolved = reason == Reason::acked;
-    if (row.resolved) {
-        row.result = one.word;
-    } else {
-        row.reason = to_string(reason);
+void write_outcomes(Context& context, std::span<const Leaving> leaving, Reason reason) {
+    std::vector<store::NewOutcome> rows;
+    for (const Leaving& one : leaving) {
+        if (!one.item->tracked) continue;
+        store::NewOutcome& row = rows.emplace_back();
+        row.item_id = one.item->id;
+        row.key = one.item->key;
+        row.resolved = reason == Reason::acked;
+        if (row.resolved) {
+            row.result = one.word;
+        } else {
+            row.reason = to_string(reason);
+        }
+        row.published_at = one.item->published_at;
+        row.queued_at = one.item->enqueued_at;
+        row.settled_at = context.now;
     }
-    row.published_at = one.item->published_at;
-    row.queued_at = one.item->enqueued_at;
-    row.settled_at = context.now;
-    context.tx.add_outcome(row);
-    context.count(&Counters::outcomes, 1);
+    context.tx.add_outcomes(rows);
+    context.count(&Counters::outcomes, static_cast<std::int64_t>(rows.size()));
 }
 
 void bury(Context& context, const Leaving& one, Reason reason, const BatchRow* batch) {
@@ -133,12 +137,12 @@ void depart(Context& context, std::span<const Leaving> leaving, Reason reason, B
     if (leaving.empty()) return;
     context.require_sync();
     remove_rows(context, leaving);
+    write_outcomes(context, leaving, reason);
     store::RangeSum gone;
     for (const Leaving& one : leaving) {
         gone.items += 1;
         gone.bytes += one.item->bytes;
         gone.enqueued_at_sum += one.item->enqueued_at - context.totals.age_base;
-        if (one.item->tracked) write_outcome(context, one, reason);
         if (buries(reason, context.settings)) bury(context, one, reason, batch);
     }
     count_departure(context, gone, reason, batch);

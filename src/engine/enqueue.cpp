@@ -44,18 +44,10 @@ class Admitting {
 
     Admitted run() {
         const bool was_empty = context_.totals.ready() <= 0;
-        for (std::size_t i = 0; i < items_.size(); ++i) {
-            if (!answer_.blocked.empty()) {
-                answer_.blocked.push_back(i);
-                continue;
-            }
-            const Enqueued answer = one(items_[i]);
-            if (answer == Enqueued::refused && may_block_) {
-                answer_.blocked.push_back(i);
-                continue;
-            }
-            answer_.answers[i] = answer;
-            count(answer);
+        if (items_.size() > 1 && ample_room()) {
+            insert_all();
+        } else {
+            admit_one_by_one();
         }
         if (may_evict_ && stored_ > 0) {
             const Excess over = excess(fill_of(context_.totals), context_.settings);
@@ -69,6 +61,51 @@ class Admitting {
     }
 
   private:
+    void admit_one_by_one() {
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            if (!answer_.blocked.empty()) {
+                answer_.blocked.push_back(i);
+                continue;
+            }
+            const Enqueued answer = one(items_[i]);
+            if (answer == Enqueued::refused && may_block_) {
+                answer_.blocked.push_back(i);
+                continue;
+            }
+            answer_.answers[i] = answer;
+            count(answer);
+        }
+    }
+
+    // Whatever the others are answered, each has its place: nobody need be asked one by one.
+    [[nodiscard]] bool ample_room() const {
+        Fill fill = fill_of(context_.totals);
+        std::int64_t left = disk_left_;
+        for (const NewItem& item : items_) {
+            const auto bytes = static_cast<std::int64_t>(item.payload.size());
+            if (admit(fill, bytes, context_.settings, false) != Admission::store) return false;
+            fill.items += 1;
+            fill.bytes += bytes;
+            left -= disk_cost(item);
+        }
+        return left >= 0;
+    }
+
+    void insert_all() {
+        std::vector<store::NewRow> rows;
+        rows.reserve(items_.size());
+        for (const NewItem& item : items_) rows.push_back(row_of(item));
+        const auto ids = context_.tx.insert_all(rows);
+        for (std::size_t i = 0; i < items_.size(); ++i) {
+            answer_.answers[i] = Enqueued::duplicate;
+            if (ids[i]) {
+                answer_.answers[i] = Enqueued::stored;
+                count_stored(static_cast<std::int64_t>(items_[i].payload.size()));
+            }
+            count(answer_.answers[i]);
+        }
+    }
+
     // Bytes that newcomers may still take of the file's limit and of the disk.
     [[nodiscard]] std::int64_t disk_left() const {
         const std::int64_t most = context_.settings.file_bytes_max;
@@ -96,13 +133,17 @@ class Admitting {
         fill.bytes += bytes;
         const Excess over = needed(excess(fill, settings), bytes);
         if (over.any()) evictor_.bring_down(over, store::no_limit);
-        // Rows, index entries and the log take more than the payload: twice is ample.
-        const std::int64_t cost = 2 * (bytes + static_cast<std::int64_t>(item.key.size()) + 256);
+        const std::int64_t cost = disk_cost(item);
         if (!over.any() && cost > disk_left_) {
             return unique() && context_.tx.find(item.key) ? Enqueued::duplicate : Enqueued::no_room;
         }
         disk_left_ -= over.any() ? 0 : cost;
         return insert(item, bytes);
+    }
+
+    // Rows, index entries and the log take more than the payload: twice is ample.
+    [[nodiscard]] static std::int64_t disk_cost(const NewItem& item) {
+        return 2 * static_cast<std::int64_t>(item.payload.size() + item.key.size() + 256);
     }
 
     // What this newcomer needs; an older excess is trimmed at the end, in bounded steps.
@@ -111,26 +152,32 @@ class Admitting {
                 .bytes = std::min<std::int64_t>(over.bytes, bytes)};
     }
 
-    Enqueued insert(const NewItem& item, std::int64_t bytes) {
+    [[nodiscard]] store::NewRow row_of(const NewItem& item) const {
         std::optional<store::Millis> published;
         if (item.published_at) published = to_millis(*item.published_at);
         const bool tracked = item.tracking == Tracking::tracked;
-        const auto id = context_.tx.insert(
-            {.key = item.key,
-             .source_tag = item.source_tag,
-             .payload = item.payload,
-             .enqueued_at = context_.now,
-             .tracked = tracked,
-             .published_at = published,
-             .stale_at = tracked ? stale_at(published, context_.settings) : std::nullopt});
-        if (!id) return Enqueued::duplicate;
+        return {.key = item.key,
+                .source_tag = item.source_tag,
+                .payload = item.payload,
+                .enqueued_at = context_.now,
+                .tracked = tracked,
+                .published_at = published,
+                .stale_at = tracked ? stale_at(published, context_.settings) : std::nullopt};
+    }
+
+    Enqueued insert(const NewItem& item, std::int64_t bytes) {
+        if (!context_.tx.insert(row_of(item))) return Enqueued::duplicate;
+        count_stored(bytes);
+        return Enqueued::stored;
+    }
+
+    void count_stored(std::int64_t bytes) {
         context_.dirty = true;
         context_.count(&Counters::enqueued, 1);
         context_.count(&Counters::items, 1);
         context_.count(&Counters::bytes, bytes);
         context_.count(&Counters::age_sum, context_.now - context_.totals.age_base);
         ++stored_;
-        return Enqueued::stored;
     }
 
     void count(Enqueued answer) {

@@ -39,7 +39,15 @@ std::vector<Outcome> outcomes(store::Transaction& tx, std::size_t limit) {
 
 std::size_t forget(Context& context, std::span<const std::int64_t> item_ids) {
     std::int64_t gone = 0;
-    for (const std::int64_t id : item_ids) gone += context.tx.remove_outcome(id);
+    for (std::size_t first = 0; first < item_ids.size();) {
+        std::size_t last = first;
+        while (last + 1 < item_ids.size() && item_ids[last] < store::no_limit &&
+               item_ids[last + 1] == item_ids[last] + 1) {
+            ++last;
+        }
+        gone += context.tx.remove_outcomes(item_ids[first], item_ids[last]);
+        first = last + 1;
+    }
     context.count(&Counters::outcomes, -gone);
     return static_cast<std::size_t>(gone);
 }
@@ -96,7 +104,7 @@ RedriveAnswer redrive(Context& context, const store::DeadQuery& query) {
         }
         answer.redriven += 1;
         context.count(&Counters::dead_letters, -context.tx.remove_dead(item.id));
-        context.count(&Counters::outcomes, -context.tx.remove_outcome(item.id));
+        context.count(&Counters::outcomes, -context.tx.remove_outcomes(item.id, item.id));
         context.count(&Counters::redriven, 1);
         context.count(&Counters::items, 1);
         context.count(&Counters::bytes, item.bytes);

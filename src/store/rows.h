@@ -89,6 +89,18 @@ struct NewRow {
     std::optional<Millis> stale_at;
 };
 
+// What became of an item.
+struct NewOutcome {
+    std::int64_t item_id = 0;
+    std::string_view key;
+    bool resolved = false;
+    std::string_view reason;  // where it is not
+    std::string_view result;  // where it is
+    std::optional<Millis> published_at;
+    Millis queued_at = 0;
+    Millis settled_at = 0;
+};
+
 struct BatchRow {
     std::int64_t id = 0;
     bool leased = false;

@@ -43,6 +43,8 @@ class Transaction {
     // --- items, in the order of their ids --------------------------------------------------------
     // nullopt: the key is resident.
     virtual std::optional<std::int64_t> insert(const NewRow& row) = 0;
+    // The same of many, each with its answer.
+    virtual std::vector<std::optional<std::int64_t>> insert_all(std::span<const NewRow> rows) = 0;
     [[nodiscard]] virtual std::optional<ItemRow> find(std::string_view key) = 0;
     [[nodiscard]] virtual std::vector<ItemRow> survey(std::int64_t first, std::int64_t last,
                                                       std::int64_t limit) = 0;
@@ -104,12 +106,13 @@ class Transaction {
     [[nodiscard]] virtual std::vector<std::int64_t> dead_before(Millis before,
                                                                 std::int64_t limit) = 0;
 
-    virtual void add_outcome(const OutcomeRow& row) = 0;
+    virtual void add_outcomes(std::span<const NewOutcome> rows) = 0;
     // With item_id above `after`, in that order.
     [[nodiscard]] virtual std::vector<OutcomeRow> outcomes(std::int64_t after,
                                                            std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<OutcomeRow> outcomes_of(std::string_view key) = 0;
-    virtual std::int64_t remove_outcome(std::int64_t item_id) = 0;
+    // Answers the number of rows really deleted.
+    virtual std::int64_t remove_outcomes(std::int64_t first_item_id, std::int64_t last_item_id) = 0;
     [[nodiscard]] virtual std::int64_t count_outcomes() = 0;
 
     // --- the single rows, owners, settings -------------------------------------------------------

@@ -58,5 +58,36 @@ TEST(Report, TheTableShowsThreeFigures) {
     }
 }
 
+Row peer_row() {
+    Row row = cycle_row();
+    row.work = "peers";
+    row.peer = "persist-queue-fifo";
+    row.times_library = 3.25;
+    row.note = "4+4 workers";
+    row.more = {{"producers", 4}};
+    return row;
+}
+
+TEST(Report, JsonHasAPeersNameAndItsTimeBesideTheLibrarys) {
+    const std::vector<Row> rows{cycle_row(), peer_row()};
+    const auto json = nlohmann::json::parse(to_json(rows)).at("rows");
+    EXPECT_FALSE(json.at(0).contains("peer"));
+    EXPECT_FALSE(json.at(0).contains("times_library"));
+    EXPECT_EQ(json.at(1).at("peer"), "persist-queue-fifo");
+    EXPECT_EQ(json.at(1).at("times_library"), 3.25);
+    EXPECT_EQ(json.at(1).at("ratio"), 1.5);
+    EXPECT_EQ(json.at(1).at("producers"), 4);
+}
+
+TEST(Report, APeersRowIsOneLineAsWideAsATerminal) {
+    std::ostringstream out;
+    Table(out).row(peer_row());
+    const std::string text = out.str();
+    EXPECT_TRUE(text.starts_with("persist-queue-fifo    100k ")) << text;
+    EXPECT_TRUE(text.ends_with("  3.25 x library, 4+4 workers\n")) << text;
+    EXPECT_EQ(text.find('\n'), text.size() - 1) << text;
+    EXPECT_LE(text.size(), 126U) << text;
+}
+
 }  // namespace
 }  // namespace headpond::bench

@@ -1,6 +1,7 @@
 #include "runtime/write_queue.h"
 
 #include "store/sqlite/open.h"
+#include "support/store_errors.h"
 #include "support/temp_dir.h"
 
 #include <headpond/error.h>

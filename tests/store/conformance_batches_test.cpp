@@ -1,6 +1,7 @@
 // What every store must do: batches, attempts, dead letters, outcomes.
 #include "support/store_factory.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -382,17 +383,18 @@ TEST_P(DeadConformance, TheyLeaveByIdAndAge) {
 
 TEST_P(BatchConformance, OutcomesComeInTheOrderOfTheItems) {
     write([](Transaction& tx) {
-        tx.add_outcome(
-            {.item_id = 3, .key = "a", .reason = "expired", .queued_at = 1, .settled_at = 2});
-        tx.add_outcome({.item_id = 1,
-                        .key = "a",
-                        .resolved = true,
-                        .result = std::string("\0r", 2),
-                        .published_at = 9,
-                        .queued_at = 3,
-                        .settled_at = 4});
-        tx.add_outcome(
-            {.item_id = 2, .key = "b", .resolved = true, .queued_at = 5, .settled_at = 6});
+        const std::string result("\0r", 2);
+        tx.add_outcomes(std::array<store::NewOutcome, 3>{{
+            {.item_id = 3, .key = "a", .reason = "expired", .queued_at = 1, .settled_at = 2},
+            {.item_id = 1,
+             .key = "a",
+             .resolved = true,
+             .result = result,
+             .published_at = 9,
+             .queued_at = 3,
+             .settled_at = 4},
+            {.item_id = 2, .key = "b", .resolved = true, .queued_at = 5, .settled_at = 6},
+        }});
         EXPECT_EQ(tx.count_outcomes(), 3);
     });
     const auto rows = seen([](Transaction& tx) { return tx.outcomes(0, no_limit); });
@@ -420,10 +422,41 @@ TEST_P(BatchConformance, OutcomesComeInTheOrderOfTheItems) {
         EXPECT_THAT(ids(tx.outcomes_of("z")), IsEmpty());
     });
     write([](Transaction& tx) {
-        EXPECT_EQ(tx.remove_outcome(2), 1);
-        EXPECT_EQ(tx.remove_outcome(2), 0);
+        EXPECT_EQ(tx.remove_outcomes(2, 2), 1);
+        EXPECT_EQ(tx.remove_outcomes(2, 2), 0);
         EXPECT_EQ(tx.count_outcomes(), 2);
+        EXPECT_EQ(tx.remove_outcomes(1, 3), 2);
     });
+}
+
+TEST_P(BatchConformance, ManyOutcomesAreEachTheirItems) {
+    constexpr std::int64_t count = 37;
+    std::vector<std::string> texts;
+    for (std::int64_t i = 0; i < count; ++i) texts.push_back("t-" + std::to_string(i));
+    std::vector<store::NewOutcome> added;
+    for (std::int64_t i = 0; i < count; ++i) {
+        store::NewOutcome& one = added.emplace_back();
+        one.item_id = 100 + i;
+        one.key = texts[static_cast<std::size_t>(i)];
+        one.resolved = i % 3 != 0;
+        (one.resolved ? one.result : one.reason) = texts[static_cast<std::size_t>(i)];
+        if (i % 2 == 0) one.published_at = i;
+        one.queued_at = 1000 + i;
+        one.settled_at = 2000 + i;
+    }
+    write([&](Transaction& tx) { tx.add_outcomes(added); });
+    const auto rows = seen([](Transaction& tx) { return tx.outcomes(0, no_limit); });
+    ASSERT_EQ(rows.size(), added.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        EXPECT_EQ(rows[i].item_id, added[i].item_id);
+        EXPECT_EQ(rows[i].key, added[i].key);
+        EXPECT_EQ(rows[i].resolved, added[i].resolved);
+        EXPECT_EQ(rows[i].reason, added[i].reason);
+        EXPECT_EQ(rows[i].result, added[i].result);
+        EXPECT_EQ(rows[i].published_at, added[i].published_at);
+        EXPECT_EQ(rows[i].queued_at, added[i].queued_at);
+        EXPECT_EQ(rows[i].settled_at, added[i].settled_at);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, BatchConformance, ::testing::ValuesIn(store_kinds()),

@@ -6,6 +6,7 @@
 
 #include <random>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -32,6 +33,15 @@ class Writer {
     }
     void rollback() { Run(sql_[Sql::rollback]).step(); }
     std::int64_t insert() { return *tx_.insert({.key = "k", .source_tag = "", .payload = "p"}); }
+    // Many at once, all above `at`; answers the last.
+    std::int64_t insert(std::size_t count, bool& failed, std::int64_t at) {
+        const std::vector<store::NewRow> rows(count, {.key = "k", .payload = "p"});
+        for (const auto& id : tx_.insert_all(rows)) {
+            failed |= !id || *id <= at;
+            at = id.value_or(at);
+        }
+        return at;
+    }
     std::int64_t next_batch() { return tx_.next_batch_id(); }
     std::int64_t add_batch() {
         store::BatchRow row;
@@ -153,9 +163,13 @@ TEST_F(IdBlockTest, NeverTwiceAndAlwaysUpwards) {
         std::int64_t batch_at = highest_batch;
         bool failed = false;
         const auto issue = [&] {
-            const std::int64_t id = who->insert();
-            failed |= id <= at;
-            at = id;
+            if (random() % 4 == 0) {
+                at = who->insert(1 + random() % 40, failed, at);
+            } else {
+                const std::int64_t id = who->insert();
+                failed |= id <= at;
+                at = id;
+            }
             if (random() % 3 != 0) return;
             const std::int64_t batch = who->add_batch();
             failed |= batch <= batch_at;

@@ -57,7 +57,7 @@ TEST_P(StatementPlans, AreServedByAnIndex) {
     bool scans = false;
     for (const std::string& line : plan(text)) {
         EXPECT_EQ(line.find("USE TEMP B-TREE"), std::string::npos) << text << "\n" << line;
-        if (!line.starts_with("SCAN") || line == "SCAN CONSTANT ROW") continue;
+        if (!line.starts_with("SCAN") || line.find("CONSTANT ROW") != std::string::npos) continue;
         scans = true;
         EXPECT_TRUE(scans_allowed.contains(name))
             << text << "\n"

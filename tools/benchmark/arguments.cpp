@@ -20,7 +20,7 @@ constexpr std::int64_t rounds_min = 5, rounds_max = 1000;
 
 struct Typed {
     std::string works, backlogs, durabilities, rounds, seed, folder, json, svg;
-    bool quick = false, growth = false;
+    bool quick = false, growth = false, peers = false;
 };
 
 [[noreturn]] void refuse(std::string_view option, std::string_view text,
@@ -69,7 +69,9 @@ std::vector<const Work*> chosen_works(const Typed& typed) {
     for (const Work& one : works()) {
         const bool named = std::find(names.begin(), names.end(), one.name) != names.end();
         const bool wanted = typed.works.empty() ? one.by_default : named;
-        if (wanted || (typed.growth && one.name == "growth")) chosen.push_back(&one);
+        const bool switched =
+            (typed.growth && one.name == "growth") || (typed.peers && one.name == "peers");
+        if (wanted || switched) chosen.push_back(&one);
     }
     return chosen;
 }
@@ -121,6 +123,7 @@ void declare(CLI::App& app, Typed& typed) {
     text("--durability", typed.durabilities, "power_loss, process_crash (default both)", "A,B");
     text("--rounds", typed.rounds, "interleaved rounds a row (default 9; with --quick 5)", "N");
     flag("--growth", typed.growth, "the work growth as well: many minutes, and 10 GB of disk");
+    flag("--peers", typed.peers, "the work peers as well; tools/setup peers installs them");
     text("--folder", typed.folder,
          "where a folder for the files is made, and removed at the end (default .)", "DIR");
     text("--seed", typed.seed, "of keys and payloads (default: a new one)", "N");

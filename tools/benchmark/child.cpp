@@ -31,7 +31,7 @@ struct Pipe {
 
 }  // namespace
 
-Child::Child(const std::string& task) {
+Child::Child(const std::string& task, int stop_signal) : stop_signal_(stop_signal) {
     const Pipe to, from;
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
@@ -55,6 +55,7 @@ Child::Child(const std::string& task) {
 
 Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      stop_signal_(other.stop_signal_),
       input_(std::exchange(other.input_, -1)),
       output_(std::exchange(other.output_, -1)),
       read_(std::move(other.read_)) {}
@@ -63,7 +64,7 @@ Child::~Child() {
     if (pid_ < 0) return;
     ::close(input_);
     ::close(output_);
-    ::kill(pid_, SIGKILL);
+    ::kill(pid_, stop_signal_);
     ::waitpid(pid_, nullptr, 0);
 }
 
@@ -74,6 +75,17 @@ void Child::write_line(const std::string& line) const {
         stop_if_interrupted();
         throw std::runtime_error("a worker ended early; its message is above");
     }
+}
+
+bool Child::succeeded() {
+    ::close(input_);
+    ::close(output_);
+    int status = 0;
+    pid_t ended = -1;
+    do ended = ::waitpid(pid_, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    pid_ = -1;
+    return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 std::string Child::read_line() {

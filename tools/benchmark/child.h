@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <signal.h>
 #include <sys/types.h>
 
 namespace headpond::bench {
@@ -11,8 +12,8 @@ namespace headpond::bench {
 // Interrupted. One thread at a time.
 class Child {
   public:
-    // `task` is what run_worker() is given.
-    explicit Child(const std::string& task);
+    // `task` is what run_worker() is given; `stop_signal` ends what still runs.
+    explicit Child(const std::string& task, int stop_signal = SIGKILL);
     Child(Child&& other) noexcept;
     Child& operator=(Child&&) = delete;
     ~Child();
@@ -20,9 +21,12 @@ class Child {
     void write_line(const std::string& line) const;
     // The next line of its standard output. A child that says nothing for ten minutes has failed.
     [[nodiscard]] std::string read_line();
+    // Waits for its end; true: it exited with code 0. Nothing may be called afterwards.
+    [[nodiscard]] bool succeeded();
 
   private:
     pid_t pid_ = -1;
+    int stop_signal_;
     int input_ = -1, output_ = -1;
     std::string read_;
 };

@@ -55,6 +55,9 @@ void run(const Arguments& arguments) {
             rows.push_back(std::move(row));
         });
     }
+    for (const Work* work : arguments.works) {
+        if (work->explain != nullptr) work->explain(out);
+    }
     if (json_to_stdout) {
         std::cout << to_json(rows) << std::flush;
     } else if (!arguments.json.empty()) {

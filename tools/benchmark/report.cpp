@@ -26,12 +26,19 @@ std::string shown_backlog(std::int64_t items) {
     return std::to_string(items);
 }
 
-std::string line(const std::string& work, const std::string& keys, const std::string& backlog,
-                 const std::string& per_call, const std::string& durability, const std::string& us,
-                 const std::string& floor_us, const std::string& ratio, const std::string& spread) {
+// The first columns of a row.
+std::string head(const std::string& work, const std::string& keys) {
+    char text[80];
+    std::snprintf(text, sizeof text, "%-10s %-7s", work.c_str(), keys.c_str());
+    return text;
+}
+
+std::string line(const std::string& head, const std::string& backlog, const std::string& per_call,
+                 const std::string& durability, const std::string& us, const std::string& floor_us,
+                 const std::string& ratio, const std::string& spread) {
     char text[160];
-    std::snprintf(text, sizeof text, "%-10s %-7s %7s %8s  %-13s %9s %9s %7s  %-13s", work.c_str(),
-                  keys.c_str(), backlog.c_str(), per_call.c_str(), durability.c_str(), us.c_str(),
+    std::snprintf(text, sizeof text, "%-18s %7s %8s  %-13s %9s %9s %7s  %-13s", head.c_str(),
+                  backlog.c_str(), per_call.c_str(), durability.c_str(), us.c_str(),
                   floor_us.c_str(), ratio.c_str(), spread.c_str());
     return text;
 }
@@ -54,23 +61,28 @@ std::string indented(const std::vector<std::pair<std::string, double>>& figures)
 }  // namespace
 
 void Table::header() {
-    out_
-        << "us an item, medians of the rounds; ratio: library / floor by round, its median and its "
-           "spread\n"
-        << line("work", "keys", "backlog", "per call", "durability", "us", "floor us", "ratio",
-                "min..max")
-        << "  note\n"
-        << std::flush;
+    out_ << "us an item, medians of the rounds; ratio: library, or the peer named, / floor by "
+            "round, "
+            "its median and spread\n"
+         << line(head("work", "keys"), "backlog", "per call", "durability", "us", "floor us",
+                 "ratio", "min..max")
+         << "  note\n"
+         << std::flush;
 }
 
 void Table::row(const Row& row) {
+    const bool is_peer = !row.peer.empty();
+    std::string note = row.note;
+    if (is_peer) note = shown(row.times_library) + " x library" + (note.empty() ? "" : ", ") + note;
     std::string text =
-        line(row.work, row.keys, shown_backlog(row.backlog), std::to_string(row.per_call),
-             row.durability, shown(row.us), shown(row.floor_us), shown(row.ratio.median),
-             shown(row.ratio.min) + ".." + shown(row.ratio.max)) +
-        "  " + row.note;
+        line(is_peer ? row.peer : head(row.work, row.keys), shown_backlog(row.backlog),
+             std::to_string(row.per_call), row.durability, shown(row.us), shown(row.floor_us),
+             shown(row.ratio.median), shown(row.ratio.min) + ".." + shown(row.ratio.max)) +
+        "  " + note;
     text.erase(text.find_last_not_of(' ') + 1);
-    out_ << text << '\n' << indented(row.more) << std::flush;
+    out_ << text << '\n';
+    if (!is_peer) out_ << indented(row.more);  // a peer's note says it
+    out_ << std::flush;
 }
 
 std::string to_json(std::span<const Row> rows) {
@@ -81,6 +93,10 @@ std::string to_json(std::span<const Row> rows) {
                                    {"ratio", row.ratio.median},  {"us", row.us},
                                    {"floor_us", row.floor_us},   {"ratio_min", row.ratio.min},
                                    {"ratio_max", row.ratio.max}, {"keys", row.keys}};
+        if (!row.peer.empty()) {
+            one["peer"] = row.peer;
+            one["times_library"] = row.times_library;
+        }
         if (!row.note.empty()) one["note"] = row.note;
         for (const auto& [name, value] : row.more) one[name] = value;
         all.push_back(std::move(one));

@@ -47,4 +47,25 @@ Compared compare(const Rounds& rounds, const Contest& contest) {
             .reference = spread_of(references)};
 }
 
+std::vector<std::vector<double>> take_turns(const Rounds& rounds,
+                                            std::span<const Timed> contestants,
+                                            std::size_t calls_max) {
+    std::vector<std::size_t> calls;
+    for (const Timed& one : contestants) {
+        calls.push_back(calls_for_a_round(rounds, {.prepare = [](std::size_t) {},
+                                                   .subject = one,
+                                                   .reference = [](std::size_t) { return 0.0; },
+                                                   .calls_max = calls_max}));
+    }
+    std::vector<std::vector<double>> times(contestants.size());
+    for (std::size_t round = 0; round < rounds.count; ++round) {
+        for (std::size_t turn = 0; turn < contestants.size(); ++turn) {
+            const std::size_t i = (turn + round) % contestants.size();
+            times[i].push_back(contestants[i](calls[i]) / static_cast<double>(calls[i]));
+            stop_if_interrupted();
+        }
+    }
+    return times;
+}
+
 }  // namespace headpond::bench

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <span>
+#include <vector>
 
 namespace headpond::bench {
 
@@ -47,5 +49,11 @@ struct Compared {
 
 // Warms both up, and learns from it how many calls fill a round; in each round the other begins.
 [[nodiscard]] Compared compare(const Rounds& rounds, const Contest& contest);
+
+// Many in turn, each with as many calls as fill its part of a round; each round begins with
+// another. Microseconds a call, by contestant and round.
+[[nodiscard]] std::vector<std::vector<double>> take_turns(const Rounds& rounds,
+                                                          std::span<const Timed> contestants,
+                                                          std::size_t calls_max);
 
 }  // namespace headpond::bench

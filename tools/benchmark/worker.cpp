@@ -4,11 +4,14 @@
 #include "counting_vfs.h"
 #include "floor_side.h"
 #include "material.h"
+#include "peers/peer.h"
+#include "peers/program.h"
 #include "rounds.h"
 
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <numeric>
@@ -98,18 +101,24 @@ Span wait_for_span() {
             Clock::time_point(std::chrono::nanoseconds(end))};
 }
 
-json call_for_a_time(const json& task) {
-    const bool library = task.at("library");
-    const std::string path = task.at("path");
+// Answers a side for each thread, by its number.
+std::function<std::unique_ptr<Side>(int)> opener(const json& task) {
+    const std::string path = task.at("path"), peer_name = task.at("peer");
     const auto durability = task.at("durability").get<Durability>();
+    if (!peer_name.empty()) return [=](int i) { return peer(peer_name).connect(path, i); };
+    if (!task.at("library")) {
+        return [=](int) { return std::make_unique<FloorSide>(path, durability, busy_ms); };
+    }
+    const auto queue = open_library(path, durability, key_options().front());
+    return [=](int) { return std::make_unique<LibrarySide>(queue); };
+}
+
+json call_for_a_time(const json& task) {
     const int producers = task.at("producers"), consumers = task.at("consumers");
-    std::shared_ptr<Queue> queue;
-    if (library) queue = open_library(path, durability, key_options().front());
+    const auto open = opener(task);
     std::vector<Caller> callers;
     for (int i = 0; i < producers + consumers; ++i) {
-        std::unique_ptr<Side> side;
-        if (library) side = std::make_unique<LibrarySide>(queue);
-        if (!library) side = std::make_unique<FloorSide>(path, durability, busy_ms);
+        auto side = open(i);
         const auto seed = task.at("seed").get<std::uint64_t>() + static_cast<std::uint64_t>(i);
         callers.emplace_back(std::move(side), i < producers, seed);
     }
@@ -196,6 +205,7 @@ json count_costs(const json& task) {
 
 int run_worker(const std::string& task) {
     const json parsed = json::parse(task);
+    if (parsed.at("kind") == "program") become_program(task);
     const json answer = parsed.at("kind") == "team" ? call_for_a_time(parsed) : count_costs(parsed);
     std::cout << answer.dump() << '\n' << std::flush;
     return 0;
@@ -233,6 +243,7 @@ Tallies run_team(std::span<const TeamMember> team, double seconds) {
         children.emplace_back(json{
             {"kind", "team"},
             {"library", one.library},
+            {"peer", one.peer},
             {"path", one.path.string()},
             {"durability", one.durability},
             {"producers", one.producers},

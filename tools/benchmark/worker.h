@@ -13,8 +13,9 @@ namespace headpond::bench {
 
 // One process of threads that make single calls on one file.
 struct TeamMember {
-    bool library = true;  // else the floor
-    std::filesystem::path path;
+    bool library = true;         // else the floor
+    std::string peer;            // instead of either, the name of one whose server runs
+    std::filesystem::path path;  // of a peer: its folder
     Durability durability = Durability::power_loss;
     int producers = 0;  // threads that enqueue one item after the other
     int consumers = 0;  // threads that lease one and ack it. Of the floor: one thread in all

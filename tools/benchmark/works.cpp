@@ -1,5 +1,7 @@
 #include "works.h"
 
+#include "peers/peer.h"
+
 #include <array>
 
 namespace headpond::bench {
@@ -20,6 +22,8 @@ std::span<const Work> works() {
         Work{"processes", "4 producers and 4 consumers, single calls", true, false, run_processes},
         Work{"growth", "cost, memory and writes at 5M items beside 100k; slow", false, false,
              run_growth},
+        Work{"peers", "Redis, PostgreSQL and other queues, as far as they are here", false, false,
+             run_peers, explain_peers},
     };
     return all;
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ struct Work {
     bool by_default;
     bool plotted;  // a curve over the backlogs
     void (*run)(const Scope&, const BacklogFiles&, const Sink&);
+    void (*explain)(std::ostream&) = nullptr;  // below the rows, what they do not say
 };
 // In the order in which they run.
 [[nodiscard]] std::span<const Work> works();
@@ -56,5 +58,6 @@ void run_lease(const Scope& scope, const BacklogFiles& files, const Sink& sink);
 void run_threads(const Scope& scope, const BacklogFiles& files, const Sink& sink);
 void run_processes(const Scope& scope, const BacklogFiles& files, const Sink& sink);
 void run_growth(const Scope& scope, const BacklogFiles& files, const Sink& sink);
+void run_peers(const Scope& scope, const BacklogFiles& files, const Sink& sink);
 
 }  // namespace headpond::bench

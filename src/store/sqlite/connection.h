@@ -70,8 +70,13 @@ class Run {
     template <class... Values>
     Run& bind(const Values&... values) {
         int index = 0;
-        (bind_one(++index, values), ...);
+        bind_next(index, values...);
         return *this;
+    }
+    // Those behind the parameter `index`, which becomes the last.
+    template <class... Values>
+    void bind_next(int& index, const Values&... values) {
+        (bind_one(++index, values), ...);
     }
     void bind_one(int index, std::int64_t value) {
         require(sqlite3_bind_int64(statement_, index, value));

@@ -24,20 +24,20 @@ bool IdBlock::still_ours() {
     return integer(table_.last) == end_ && integer(table_.highest) <= used_;
 }
 
-std::optional<std::int64_t> IdBlock::next() {
+std::optional<std::int64_t> IdBlock::next(std::int64_t count) {
     if (!still_ours()) {
         used_ = end_ = std::max(integer(table_.last), integer(table_.highest));
         block_ = 0;
         known_ = looked_ = true;
     }
-    if (used_ >= id_max - block_max) return std::nullopt;
-    if (used_ == end_) reserve();
+    if (used_ >= id_max - block_max - count) return std::nullopt;
+    if (end_ - used_ < count) reserve(count);
     return used_ + 1;
 }
 
-void IdBlock::reserve() {
+void IdBlock::reserve(std::int64_t least) {
     block_ = std::clamp<std::int64_t>(block_ * 2, 1, block_max);
-    end_ = used_ + block_;
+    end_ = used_ + std::max(block_, least);
     Run write(sql_[table_.write]);
     if (write.bind(end_).change() > 0) return;
     Run add(sql_[table_.add]);

@@ -24,8 +24,9 @@ class IdBlock {
     };
     IdBlock(Statements& statements, Table table) noexcept : sql_(statements), table_(table) {}
 
-    // For the next row, and the same again until issued(); nullopt: they are used up.
-    [[nodiscard]] std::optional<std::int64_t> next();
+    // The first of `count` for the next rows, and the same again until issued(); nullopt: they are
+    // used up.
+    [[nodiscard]] std::optional<std::int64_t> next(std::int64_t count = 1);
     void issued(std::int64_t id) noexcept { used_ = id; }
     // Leaves to others what is reserved and was not issued.
     void give_back();
@@ -38,7 +39,7 @@ class IdBlock {
 
   private:
     [[nodiscard]] bool still_ours();
-    void reserve();
+    void reserve(std::int64_t least);
     [[nodiscard]] std::int64_t integer(Sql sql);
 
     Statements& sql_;

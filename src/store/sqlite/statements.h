@@ -21,6 +21,14 @@ namespace headpond::store::sqlite {
     "reason, batch_id, attempts, last_error, died_at"
 #define HEADPOND_OUTCOME "item_id, key, state, reason, result, published_at, queued_at, settled_at"
 
+#define HEADPOND_8_VALUES "(?, ?, ?, ?, ?, ?, ?, ?)"
+#define HEADPOND_4_ROWS(row) row ", " row ", " row ", " row
+#define HEADPOND_INSERT_ITEMS                                                               \
+    "INSERT INTO items (id, key, source_tag, payload, enqueued_at, tracked, published_at, " \
+    "stale_at)"                                                                             \
+    " VALUES "
+#define HEADPOND_ADD_OUTCOMES "INSERT OR REPLACE INTO outcomes (" HEADPOND_OUTCOME ") VALUES "
+
 #define HEADPOND_STATEMENTS(X)                                                                     \
     X(begin, "BEGIN IMMEDIATE")                                                                    \
     X(begin_read, "BEGIN")                                                                         \
@@ -73,10 +81,12 @@ namespace headpond::store::sqlite {
     X(resident_items, "SELECT items FROM totals WHERE id = 1")                                     \
     X(keys_after, "SELECT id, key FROM items WHERE id > ? ORDER BY id")                            \
     X(key_of_item, "SELECT key FROM items WHERE id = ?")                                           \
-    X(insert_item,                                                                                 \
-      "INSERT INTO items (id, key, source_tag, payload, enqueued_at, tracked, published_at, "      \
-      "stale_at)"                                                                                  \
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")                                   \
+    X(insert_item, HEADPOND_INSERT_ITEMS HEADPOND_8_VALUES " ON CONFLICT DO NOTHING")              \
+    X(insert_4_items,                                                                              \
+      HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(HEADPOND_8_VALUES) " ON CONFLICT DO NOTHING")          \
+    X(insert_16_items, HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(                                      \
+                           HEADPOND_4_ROWS(HEADPOND_8_VALUES)) " ON CONFLICT DO NOTHING")          \
+    X(ids_of_items, "SELECT id FROM items WHERE id BETWEEN ? AND ? ORDER BY id")                   \
     X(find_item, "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE key = ?")                        \
     X(survey_items,                                                                                \
       "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")    \
@@ -160,12 +170,12 @@ namespace headpond::store::sqlite {
     X(remove_dead, "DELETE FROM dead_letters WHERE item_id = ?")                                   \
     X(dead_before,                                                                                 \
       "SELECT item_id FROM dead_letters WHERE died_at < ? ORDER BY died_at, item_id LIMIT ?")      \
-    X(add_outcome,                                                                                 \
-      "INSERT OR REPLACE INTO outcomes (" HEADPOND_OUTCOME ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)")    \
+    X(add_outcome, HEADPOND_ADD_OUTCOMES HEADPOND_8_VALUES)                                        \
+    X(add_16_outcomes, HEADPOND_ADD_OUTCOMES HEADPOND_4_ROWS(HEADPOND_4_ROWS(HEADPOND_8_VALUES)))  \
     X(outcomes,                                                                                    \
       "SELECT " HEADPOND_OUTCOME " FROM outcomes WHERE item_id > ? ORDER BY item_id LIMIT ?")      \
     X(outcomes_of_key, "SELECT " HEADPOND_OUTCOME " FROM outcomes WHERE key = ? ORDER BY item_id") \
-    X(remove_outcome, "DELETE FROM outcomes WHERE item_id = ?")                                    \
+    X(remove_outcomes, "DELETE FROM outcomes WHERE item_id BETWEEN ? AND ?")                       \
     X(count_outcomes, "SELECT count(*) FROM outcomes")                                             \
     X(add_owner, "INSERT INTO owners (label, opened_at, lock_inode) VALUES (?, ?, ?)")             \
     X(owners, "SELECT id, label, opened_at, lock_inode FROM owners ORDER BY id")                   \

@@ -61,6 +61,12 @@ OutcomeRow outcome_row(Run& run) {
     return row;
 }
 
+// A statement for several rows.
+struct Many {
+    Sql sql;
+    std::size_t rows;
+};
+
 std::optional<std::string_view> text_or_null(const std::string& text) {
     if (text.empty()) return std::nullopt;
     return text;
@@ -173,19 +179,76 @@ std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
 
 // --- items ---------------------------------------------------------------------------------------
 
+namespace {
+void bind_row(Run& run, int& at, std::optional<std::int64_t> id, const NewRow& row) {
+    run.bind_next(at, id, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at, row.tracked,
+                  row.published_at, row.stale_at);
+}
+}  // namespace
+
 std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
     if (mapped() && memory_->keys.find(row.key)) return std::nullopt;
     std::optional<std::int64_t> next;
     if (memory_ != nullptr) next = memory_->item_ids.next();  // a reader is refused by SQLite
-    const std::int64_t rows =
-        change(Sql::insert_item, next, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at,
-               row.tracked, row.published_at, row.stale_at);
-    if (rows == 0) return std::nullopt;
+    Run run(sql_[Sql::insert_item]);
+    int at = 0;
+    bind_row(run, at, next, row);
+    if (run.change() == 0) return std::nullopt;
     const std::int64_t id = last_id();
     memory_->item_ids.issued(id);
     grew_ = true;
     if (mapped()) memory_->keys.inserted(row.key, id);
     return id;
+}
+
+// Half of a small row's cost is that of a statement. Keys in a map are told one by one.
+std::vector<std::optional<std::int64_t>> SqliteTransaction::insert_all(
+    std::span<const NewRow> rows) {
+    std::vector<std::optional<std::int64_t>> ids;
+    ids.reserve(rows.size());
+    for (const auto& [sql, count] :
+         {Many{Sql::insert_16_items, 16}, Many{Sql::insert_4_items, 4}}) {
+        while (rows.size() >= count && !mapped() && insert_many(sql, rows.first(count), ids)) {
+            rows = rows.subspan(count);
+        }
+    }
+    for (const NewRow& row : rows) ids.push_back(insert(row));
+    return ids;
+}
+
+// False: there are not so many ids.
+bool SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
+                                    std::vector<std::optional<std::int64_t>>& ids) {
+    const auto count = static_cast<std::int64_t>(rows.size());
+    const auto first = memory_->item_ids.next(count);
+    if (!first) return false;
+    const std::int64_t last = *first + count - 1;
+    {
+        Run run(sql_[sql]);
+        int at = 0;
+        for (std::int64_t i = 0; i < count; ++i) {
+            bind_row(run, at, *first + i, rows[static_cast<std::size_t>(i)]);
+        }
+        const std::int64_t stored = run.change();
+        grew_ |= stored > 0;
+        if (stored == count) {
+            for (std::int64_t id = *first; id <= last; ++id) ids.emplace_back(id);
+            memory_->item_ids.issued(last);
+            return true;
+        }
+    }
+    // Some keys are resident: whose row is not there.
+    Run run(sql_[Sql::ids_of_items]);
+    run.bind(*first, last);
+    std::int64_t next = *first;
+    while (run.step()) {
+        for (const std::int64_t id = run.exact(0); next < id; ++next)
+            ids.emplace_back(std::nullopt);
+        ids.emplace_back(next++);
+    }
+    if (next > *first) memory_->item_ids.issued(next - 1);
+    for (; next <= last; ++next) ids.emplace_back(std::nullopt);
+    return true;
 }
 
 std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
@@ -412,17 +475,27 @@ std::vector<std::int64_t> SqliteTransaction::dead_before(Millis before, std::int
     return ids;
 }
 
-void SqliteTransaction::add_outcome(const OutcomeRow& row) {
+void SqliteTransaction::add_outcomes(std::span<const NewOutcome> rows) {
+    if (rows.empty()) return;
     grew_ = true;
-    Run run(sql_[Sql::add_outcome]);
-    if (row.resolved) {
-        run.bind(row.item_id, row.key, "resolved", std::nullopt, Blob{row.result}, row.published_at,
-                 row.queued_at, row.settled_at);
-    } else {
-        run.bind(row.item_id, row.key, "fallback", row.reason, std::nullopt, row.published_at,
-                 row.queued_at, row.settled_at);
+    for (const auto& [sql, count] : {Many{Sql::add_16_outcomes, 16}, Many{Sql::add_outcome, 1}}) {
+        for (; rows.size() >= count; rows = rows.subspan(count)) {
+            Run run(sql_[sql]);
+            int at = 0;
+            for (const NewOutcome& row : rows.first(count)) {
+                std::optional<std::string_view> reason;
+                std::optional<Blob> result;
+                if (row.resolved) {
+                    result = Blob{row.result};
+                } else {
+                    reason = row.reason;
+                }
+                run.bind_next(at, row.item_id, row.key, row.resolved ? "resolved" : "fallback",
+                              reason, result, row.published_at, row.queued_at, row.settled_at);
+            }
+            run.step();
+        }
     }
-    run.step();
 }
 
 std::vector<OutcomeRow> SqliteTransaction::outcomes(std::int64_t after, std::int64_t limit) {
@@ -441,8 +514,9 @@ std::vector<OutcomeRow> SqliteTransaction::outcomes_of(std::string_view key) {
     return rows;
 }
 
-std::int64_t SqliteTransaction::remove_outcome(std::int64_t item_id) {
-    return change(Sql::remove_outcome, item_id);
+std::int64_t SqliteTransaction::remove_outcomes(std::int64_t first_item_id,
+                                                std::int64_t last_item_id) {
+    return change(Sql::remove_outcomes, first_item_id, last_item_id);
 }
 
 std::int64_t SqliteTransaction::count_outcomes() {

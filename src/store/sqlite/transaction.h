@@ -5,6 +5,7 @@
 #include "store/sqlite/writer_memory.h"
 #include "store/store.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,7 @@ class SqliteTransaction final : public Transaction {
     std::int64_t file_bytes(std::int64_t exact_from) override;
 
     std::optional<std::int64_t> insert(const NewRow& row) override;
+    std::vector<std::optional<std::int64_t>> insert_all(std::span<const NewRow> rows) override;
     std::optional<ItemRow> find(std::string_view key) override;
     std::vector<ItemRow> survey(std::int64_t first, std::int64_t last, std::int64_t limit) override;
     std::vector<ItemRow> load(std::int64_t first, std::int64_t last, std::int64_t limit,
@@ -74,10 +76,10 @@ class SqliteTransaction final : public Transaction {
     std::optional<Millis> died_at(std::int64_t item_id) override;
     std::int64_t remove_dead(std::int64_t item_id) override;
     std::vector<std::int64_t> dead_before(Millis before, std::int64_t limit) override;
-    void add_outcome(const OutcomeRow& row) override;
+    void add_outcomes(std::span<const NewOutcome> rows) override;
     std::vector<OutcomeRow> outcomes(std::int64_t after, std::int64_t limit) override;
     std::vector<OutcomeRow> outcomes_of(std::string_view key) override;
-    std::int64_t remove_outcome(std::int64_t item_id) override;
+    std::int64_t remove_outcomes(std::int64_t first_item_id, std::int64_t last_item_id) override;
     std::int64_t count_outcomes() override;
 
     void apply(const Counters& delta) override;
@@ -102,6 +104,8 @@ class SqliteTransaction final : public Transaction {
     std::optional<Millis> first_millis(Sql sql);
     template <class... Values>
     std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
+    [[nodiscard]] bool insert_many(Sql sql, std::span<const NewRow> rows,
+                                   std::vector<std::optional<std::int64_t>>& ids);
     RangeSum sums(Sql sql, std::int64_t first, std::int64_t last, Millis base);
     template <class... Values>
     std::int64_t change(Sql sql, const Values&... values);
