@@ -144,6 +144,9 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
 
     std::optional<platform::FilesInPlace> files_;                             // set by prepare_file
     mutable std::atomic<std::chrono::steady_clock::time_point> looked_at_{};  // all in place then
+    // Of the writing transaction:
+    std::chrono::steady_clock::time_point disk_looked_at_{};
+    std::int64_t disk_free_ = 0;
 
     std::atomic<std::int64_t> clock_offset_{0};
     std::atomic<std::int64_t> cleanup_due_at_{0};

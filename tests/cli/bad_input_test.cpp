@@ -333,7 +333,7 @@ TEST_F(BadFile, ACopyWithoutItsLogIsNotTakenForANewQueue) {
     std::ofstream(dir / "copy.db").flush();
     RawDatabase(dir / "copy.db")
         .exec(
-            "PRAGMA page_size=2048; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
+            "PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
             "PRAGMA application_id=" +
             std::to_string(0x48504E44) + "; COMMIT");
     for (const std::string command : {"health", "check", "peek"}) {

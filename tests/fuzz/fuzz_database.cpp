@@ -16,7 +16,7 @@
 namespace headpond::fuzz {
 namespace {
 
-constexpr std::size_t page = 2048;
+constexpr std::size_t page = 4096;
 
 constexpr std::array<std::string_view, 12> our_tables{
     "items",  "batches",  "attempts", "dead_letters", "outcomes",   "totals",

@@ -9,8 +9,8 @@ headpond_mutant(newcomers_ignore_the_disk engine/enqueue.cpp "ENOSPC" 2
 headpond_gate("upgrade" 100 10)
 # A creation that is killed between its first two changes leaves nobody's file.
 headpond_mutant(founded_in_two_steps store/sqlite/schema.cpp "upgrade" 100
-    "\"PRAGMA page_size=2048; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; \""
-    "\"PRAGMA page_size=2048; PRAGMA auto_vacuum=INCREMENTAL; \""
+    "\"PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; \""
+    "\"PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; \""
     "std::to_string(application_id) + \"; COMMIT\");" "std::to_string(application_id));")
 headpond_mutant(newer_schema_accepted store/sqlite/schema.cpp "upgrade" 4
     "if (parse_release(oldest) > this_release) fail(oldest);" "")

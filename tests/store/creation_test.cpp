@@ -184,7 +184,7 @@ TEST_F(CreationTest, TheFileIsMadeAsDecided) {
     EXPECT_EQ(raw.integer("PRAGMA application_id"), store::sqlite::application_id);
     EXPECT_EQ(raw.integer("PRAGMA user_version"), store::sqlite::newest_schema());
     EXPECT_EQ(raw.integer("PRAGMA auto_vacuum"), 2);
-    EXPECT_EQ(raw.integer("PRAGMA page_size"), 2048);
+    EXPECT_EQ(raw.integer("PRAGMA page_size"), 4096);
     EXPECT_EQ(raw.text("PRAGMA journal_mode"), "wal");
     EXPECT_EQ(raw.text("PRAGMA encoding"), "UTF-8");
 }

@@ -18,7 +18,7 @@ using ::testing::AnyOf;
 using ::testing::Eq;
 using ::testing::UnorderedElementsAre;
 
-constexpr std::size_t page = 2048;
+constexpr std::size_t page = store::sqlite::page_bytes;
 
 class DamageTest : public QueueTest {
   protected:

@@ -134,17 +134,17 @@ void found(SQLite::Database& database, const std::string& path) {
     // empty file the pragma writes that page itself: in one transaction with application_id, so
     // that a file is never anybody's, whenever this process is killed. (BEGIN IMMEDIATE would write
     // it before the pragma is heard; the turn keeps others out.)
-    // Pages of half of SQLite's default: most commits change a few rows on each of several pages,
-    // so that what they write is nearly halved, and a batch of items costs the same (DESIGN.md).
     if (query_integer(database, "PRAGMA application_id") == 0) {
         database.exec(
-            "PRAGMA page_size=2048; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
+            "PRAGMA page_size=4096; BEGIN; PRAGMA auto_vacuum=INCREMENTAL; "
             "PRAGMA application_id=" +
             std::to_string(application_id) + "; COMMIT");
     }
-    if (query_integer(database, "PRAGMA auto_vacuum") != 2) {
+    if (query_integer(database, "PRAGMA auto_vacuum") != 2 ||
+        query_integer(database, "PRAGMA page_size") != page_bytes) {
         throw Error(ErrorCode::unsupported, "create", path,
-                    "SQLite did not take auto_vacuum=INCREMENTAL; " + std::string(allowed_files));
+                    "SQLite did not take auto_vacuum=INCREMENTAL and page_size=4096; " +
+                        std::string(allowed_files));
     }
     // Run to its end: the row "wal" comes before the commit that writes it, which may still fail.
     database.exec("PRAGMA journal_mode=WAL");

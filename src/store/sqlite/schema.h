@@ -13,6 +13,7 @@
 namespace headpond::store::sqlite {
 
 inline constexpr std::int64_t application_id = 0x48504E44;  // "HPND"
+inline constexpr std::int64_t page_bytes = 4096;
 
 // Makes an empty file a queue without tables: page size, auto_vacuum, application_id, WAL. Finishes
 // a creation that was interrupted. Call it under the turn lock.

@@ -14,7 +14,7 @@ namespace headpond::store::sqlite {
 
 namespace {
 
-constexpr std::int64_t frame_header_bytes = 24;  // of the log, beside each page
+constexpr std::int64_t frame_bytes = page_bytes + 24;  // a WAL frame has a header of 24 bytes
 // 8 MiB of pages: small beside a process, large beside a queue's working set.
 constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
 
@@ -68,7 +68,6 @@ SqliteStore::SqliteStore(const OpenOrder& order)
             if (finding.warning) continue;
             throw schema_is_not_ours(path_, finding.text);
         }
-        page_bytes_ = query_integer(*writer_, "PRAGMA page_size");
         writer_->exec(cache_pragma);
         writer_->exec(power_loss_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         synchronous_full_ = power_loss_;
@@ -109,7 +108,7 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
     memory_->begun();
-    transaction_->begun(pages_, page_bytes_);
+    transaction_->begun(pages_);
 }
 
 namespace {
@@ -202,7 +201,6 @@ void SqliteStore::open_reader() {
     prefer_own_views(*reader);
     auto statements = std::make_unique<Statements>(*reader);
     reader_transaction_ = std::make_unique<SqliteTransaction>(*reader, *statements, path_, nullptr);
-    reader_transaction_->begun(0, page_bytes_);
     reader_statements_ = std::move(statements);
     reader_ = std::move(reader);
 }
@@ -249,7 +247,7 @@ void SqliteStore::size_file() {
     // As of our last commit, after which we still hold the turn. (To ask would cost the guard a
     // reading of the schema, and give the writer a fresh view of the log, which the bug below needs
     // to be stale: the test that replays it would then show nothing.)
-    const std::int64_t needed = pages_ * page_bytes_;
+    const std::int64_t needed = pages_ * page_bytes;
     const std::int64_t size = file_size(path_);
     const auto rounded = [&](std::int64_t step) {
         return (needed + slack_bytes) / step * step + step;
@@ -307,13 +305,13 @@ void SqliteStore::end_guard() noexcept {
 // SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
     if (pages_ == pages_placed_) return false;
-    if (file_size(path_) < pages_ * page_bytes_ + slack_bytes / 2) return true;
+    if (file_size(path_) < pages_ * page_bytes + slack_bytes / 2) return true;
     pages_placed_ = pages_;
     return false;
 }
 
 void SqliteStore::relieve(std::int64_t log_bytes_max) {
-    const std::int64_t frames_max = log_bytes_max / (page_bytes_ + frame_header_bytes);
+    const std::int64_t frames_max = log_bytes_max / frame_bytes;
     if (log_frames_ <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
         if (log_frames_ < frames_max) log_retry_frames_ = 0;
         return;
@@ -327,7 +325,7 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) {
 // Pages that have no place in the file of a full disk go to free ones before them.
 bool SqliteStore::fold_back() {
     try {
-        const std::int64_t lacking = pages_ - file_size(path_) / page_bytes_;
+        const std::int64_t lacking = pages_ - file_size(path_) / page_bytes;
         return lacking > 0 && shrink(lacking) > 0;
     } catch (const Error&) {
         return false;  // what was committed is; this is tried again after the next commit
@@ -350,7 +348,7 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
                                "INSERT INTO outcomes (item_id, key, state, result, queued_at, "
                                "settled_at) VALUES (-1, '', 'resolved', zeroblob(?), 0, 0)");
         // The pages that stay in the cache do not reach the log: some more than the reserve.
-        const std::int64_t kept_in_cache = 64 * page_bytes_;
+        constexpr std::int64_t kept_in_cache = 64 * page_bytes;
         grow.bind(1, std::min<std::int64_t>(reserve + kept_in_cache, 1'000'000'000));
         grow.exec();
     } catch (const SQLite::Exception& failure) {

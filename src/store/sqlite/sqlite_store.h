@@ -70,7 +70,6 @@ class SqliteStore final : public Store {
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
     std::unique_ptr<Statements> guard_statements_;
-    std::int64_t page_bytes_ = 0;  // of the file: an earlier release made larger pages
     int busy_ms_ = -1;
     bool synchronous_full_ = true;
     CommitGuard commits_;                        // written by the commit and rollback hooks

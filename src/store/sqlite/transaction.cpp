@@ -173,8 +173,8 @@ std::int64_t SqliteTransaction::count_pages() {
 }
 
 std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
-    if (pages_ != 0 && pages_ * page_bytes_ < exact_from) return pages_ * page_bytes_;
-    return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes_;
+    if (pages_ != 0 && pages_ * page_bytes < exact_from) return pages_ * page_bytes;
+    return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
 }
 
 // --- items ---------------------------------------------------------------------------------------

@@ -21,10 +21,9 @@ class SqliteTransaction final : public Transaction {
     // The connection, for views and for guests.
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
 
-    // Before each transaction, of the writer. `pages`: of the database, when last counted.
-    void begun(std::int64_t pages, std::int64_t page_bytes) noexcept {
+    // Around each transaction of the writer. `pages`: of the database, when last counted.
+    void begun(std::int64_t pages) noexcept {
         pages_ = pages;
-        page_bytes_ = page_bytes;
         grew_ = false;
     }
     // It wrote what may have made the database some pages larger.
@@ -115,7 +114,6 @@ class SqliteTransaction final : public Transaction {
     std::string path_;
     WriterMemory* memory_;
     std::int64_t pages_ = 0;  // 0: never counted
-    std::int64_t page_bytes_ = 0;
     bool grew_ = false;
 };
 
