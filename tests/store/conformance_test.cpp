@@ -477,51 +477,6 @@ TEST_P(Conformance, AReadSeesOneSnapshotWhileOthersWrite) {
     EXPECT_EQ(seen([](Transaction& tx) { return tx.survey(0, no_limit, no_limit); }).size(), 2U);
 }
 
-// In whatever parts a store takes them.
-TEST_P(Conformance, ManyRowsAreEachAnswered) {
-    std::vector<std::string> keys;
-    for (int i = 0; i < 61; ++i) keys.push_back("k" + std::to_string(i));
-    std::vector<store::NewRow> rows;
-    const auto add = [&](int key) {
-        store::NewRow& row = rows.emplace_back();
-        row.key = row.payload = keys[static_cast<std::size_t>(key)];
-        row.source_tag = "tag";
-        row.enqueued_at = 1000 + key;
-        row.tracked = key % 2 == 0;
-        if (key % 3 == 0) row.published_at = key;
-        if (key % 5 == 0) row.stale_at = 5000 + key;
-    };
-    put("k3", "first", 1);
-    for (int i = 0; i < 50; ++i) add(i);  // 3 is resident
-    add(40);                              // twice in one call
-    for (int i = 50; i < 61; ++i) add(i);
-    std::vector<std::optional<std::int64_t>> ids;
-    write([&](Transaction& tx) {
-        tx.index_keys(true);
-        ids = tx.insert_all(rows);
-    });
-    ASSERT_EQ(ids.size(), rows.size());
-    const auto stored =
-        seen([](Transaction& tx) { return tx.load(2, no_limit, no_limit, no_limit); });
-    ASSERT_EQ(stored.size(), rows.size() - 2);
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const bool repeated = i == 3 || i == 50;
-        ASSERT_EQ(ids[i].has_value(), !repeated) << i;
-        if (repeated) continue;
-        EXPECT_EQ(stored[at].id, *ids[i]);
-        EXPECT_EQ(stored[at].key, rows[i].key);
-        EXPECT_EQ(stored[at].source_tag, "tag");
-        EXPECT_EQ(stored[at].payload, rows[i].payload);
-        EXPECT_EQ(stored[at].enqueued_at, rows[i].enqueued_at);
-        EXPECT_EQ(stored[at].tracked, rows[i].tracked);
-        EXPECT_EQ(stored[at].published_at, rows[i].published_at);
-        EXPECT_EQ(stored[at].stale_at, rows[i].stale_at);
-        EXPECT_GT(stored[at].id, at == 0 ? 0 : stored[at - 1].id);
-        ++at;
-    }
-}
-
 TEST_P(Conformance, AReadMayNotChangeAnything) {
     EXPECT_ANY_THROW(read([](Transaction& tx) { tx.insert({.key = "a", .enqueued_at = 1}); }));
     EXPECT_ANY_THROW(read([](Transaction& tx) { tx.set_last_cleanup(1); }));

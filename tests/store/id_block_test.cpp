@@ -149,76 +149,93 @@ TEST_F(IdBlockTest, AfterTheLastIdSqliteRefuses) {
     one.rollback();
 }
 
-// Every id that was committed is above all that were committed before.
-TEST_F(IdBlockTest, NeverTwiceAndAlwaysUpwards) {
+// Several writers and what each may do in a transaction.
+class IdModel : public IdBlockTest {
+  protected:
+    // True: every id that was issued is above all that were committed before.
+    bool change() {
+        at = highest;
+        batch_at = highest_batch;
+        failed = false;
+        const auto count = random() % 20;
+        for (std::uint64_t i = 0; i < count; ++i) step();
+        return !failed;
+    }
+
+    void step() {
+        switch (random() % 16) {
+            case 0:
+                undo();
+                break;
+            case 1:  // all that is there leaves: what was issued must be remembered elsewhere
+                who->exec("DELETE FROM items; DELETE FROM batches");
+                break;
+            case 2:
+                who->lend();
+                who->exec("INSERT INTO items (key, payload, enqueued_at) VALUES ('g', x'', 0)");
+                at = who->number("SELECT max(id) FROM items");
+                break;
+            default:
+                issue();
+        }
+    }
+
+    void issue() {
+        if (random() % 4 == 0) {
+            at = who->insert(1 + random() % 40, failed, at);
+        } else {
+            const std::int64_t id = who->insert();
+            failed |= id <= at;
+            at = id;
+        }
+        if (random() % 3 != 0) return;
+        const std::int64_t batch = who->add_batch();
+        failed |= batch <= batch_at;
+        batch_at = batch;
+    }
+
+    void undo() {
+        const std::int64_t item = at;
+        const std::int64_t batch = batch_at;
+        try {
+            who->nest([&] {
+                issue();
+                issue();
+                throw Error(ErrorCode::misuse, "test", "", "undone");
+            });
+        } catch (const Error&) {
+            at = item;
+            batch_at = batch;
+        }
+    }
+
+    void end() {
+        const auto how = random() % 8;
+        if (how == 0) {
+            who->rollback();
+            return;
+        }
+        who->commit();
+        if (how == 1) who->close();
+        highest = at;
+        highest_batch = batch_at;
+    }
+
     std::mt19937_64 random{std::mt19937_64::default_seed};
+    std::int64_t highest = 0, highest_batch = 0;  // committed
+    std::int64_t at = 0, batch_at = 0;            // of the running transaction
+    bool failed = false;
+    Writer* who = nullptr;
+};
+
+TEST_F(IdModel, NeverTwiceAndAlwaysUpwards) {
     Writer writers[] = {Writer(path), Writer(path), Writer(path)};
-    std::int64_t highest = 0;
-    std::int64_t highest_batch = 0;
-    Writer* who = &writers[0];
+    who = &writers[0];
     for (int transaction = 0; transaction < 6000; ++transaction) {
         if (random() % 8 == 0) who = &writers[random() % 3];
         who->begin();
-        std::int64_t at = highest;
-        std::int64_t batch_at = highest_batch;
-        bool failed = false;
-        const auto issue = [&] {
-            if (random() % 4 == 0) {
-                at = who->insert(1 + random() % 40, failed, at);
-            } else {
-                const std::int64_t id = who->insert();
-                failed |= id <= at;
-                at = id;
-            }
-            if (random() % 3 != 0) return;
-            const std::int64_t batch = who->add_batch();
-            failed |= batch <= batch_at;
-            batch_at = batch;
-        };
-        const auto count = random() % 20;
-        for (std::uint64_t i = 0; i < count; ++i) {
-            switch (random() % 16) {
-                case 0: {
-                    const std::int64_t item = at;
-                    const std::int64_t batch = batch_at;
-                    try {
-                        who->nest([&] {
-                            issue();
-                            issue();
-                            throw Error(ErrorCode::misuse, "test", "", "undone");
-                        });
-                    } catch (const Error&) {
-                        at = item;
-                        batch_at = batch;
-                    }
-                    break;
-                }
-                case 1:  // all that is there leaves: what is issued must be remembered elsewhere
-                    who->exec("DELETE FROM items; DELETE FROM batches");
-                    break;
-                case 2:
-                    who->lend();
-                    who->exec("INSERT INTO items (key, payload, enqueued_at) VALUES ('g', x'', 0)");
-                    at = who->number("SELECT max(id) FROM items");
-                    break;
-                default:
-                    issue();
-            }
-        }
-        ASSERT_FALSE(failed) << transaction;
-        switch (random() % 8) {
-            case 0:
-                who->rollback();
-                continue;
-            case 1:
-                who->commit();
-                who->close();
-                break;
-            default:
-                who->commit();
-        }
-        highest = at;
-        highest_batch = batch_at;
+        ASSERT_TRUE(change()) << transaction;
+        end();
     }
     EXPECT_GT(highest, 10'000);
 }

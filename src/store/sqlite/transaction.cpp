@@ -13,18 +13,6 @@ namespace headpond::store::sqlite {
 
 namespace {
 
-ItemRow item_facts(Run& run) {
-    ItemRow row;
-    row.id = run.integer(0);
-    row.key = run.text(1);
-    row.bytes = run.integer(2);
-    row.enqueued_at = run.integer(3);
-    row.tracked = run.integer(4) != 0;
-    row.published_at = run.maybe(5);
-    row.stale_at = run.maybe(6);
-    return row;
-}
-
 BatchRow batch_row(Run& run) {
     BatchRow row;
     row.id = run.integer(0);
@@ -48,25 +36,6 @@ BatchRow batch_row(Run& run) {
     return row;
 }
 
-OutcomeRow outcome_row(Run& run) {
-    OutcomeRow row;
-    row.item_id = run.integer(0);
-    row.key = run.text(1);
-    row.resolved = run.text(2) == "resolved";
-    row.reason = run.text(3);
-    row.result = run.text(4);
-    row.published_at = run.maybe(5);
-    row.queued_at = run.integer(6);
-    row.settled_at = run.integer(7);
-    return row;
-}
-
-// A statement for several rows.
-struct Many {
-    Sql sql;
-    std::size_t rows;
-};
-
 std::optional<std::string_view> text_or_null(const std::string& text) {
     if (text.empty()) return std::nullopt;
     return text;
@@ -84,12 +53,6 @@ std::optional<Millis> SqliteTransaction::first_millis(Sql sql) {
     Run run(sql_[sql]);
     if (!run.step()) return std::nullopt;
     return run.maybe(0);
-}
-
-template <class... Values>
-std::int64_t SqliteTransaction::change(Sql sql, const Values&... values) {
-    Run run(sql_[sql]);
-    return run.bind(values...).change();
 }
 
 template <class... Values>
@@ -177,148 +140,6 @@ std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
     return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
 }
 
-// --- items ---------------------------------------------------------------------------------------
-
-namespace {
-void bind_row(Run& run, int& at, std::optional<std::int64_t> id, const NewRow& row) {
-    run.bind_next(at, id, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at, row.tracked,
-                  row.published_at, row.stale_at);
-}
-}  // namespace
-
-std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
-    if (mapped() && memory_->keys.find(row.key)) return std::nullopt;
-    std::optional<std::int64_t> next;
-    if (memory_ != nullptr) next = memory_->item_ids.next();  // a reader is refused by SQLite
-    Run run(sql_[Sql::insert_item]);
-    int at = 0;
-    bind_row(run, at, next, row);
-    if (run.change() == 0) return std::nullopt;
-    const std::int64_t id = last_id();
-    memory_->item_ids.issued(id);
-    grew_ = true;
-    if (mapped()) memory_->keys.inserted(row.key, id);
-    return id;
-}
-
-// Half of a small row's cost is that of a statement. Keys in a map are told one by one.
-std::vector<std::optional<std::int64_t>> SqliteTransaction::insert_all(
-    std::span<const NewRow> rows) {
-    std::vector<std::optional<std::int64_t>> ids;
-    ids.reserve(rows.size());
-    for (const auto& [sql, count] :
-         {Many{Sql::insert_16_items, 16}, Many{Sql::insert_4_items, 4}}) {
-        while (rows.size() >= count && !mapped() && insert_many(sql, rows.first(count), ids)) {
-            rows = rows.subspan(count);
-        }
-    }
-    for (const NewRow& row : rows) ids.push_back(insert(row));
-    return ids;
-}
-
-// False: there are not so many ids.
-bool SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
-                                    std::vector<std::optional<std::int64_t>>& ids) {
-    const auto count = static_cast<std::int64_t>(rows.size());
-    const auto first = memory_->item_ids.next(count);
-    if (!first) return false;
-    const std::int64_t last = *first + count - 1;
-    {
-        Run run(sql_[sql]);
-        int at = 0;
-        for (std::int64_t i = 0; i < count; ++i) {
-            bind_row(run, at, *first + i, rows[static_cast<std::size_t>(i)]);
-        }
-        const std::int64_t stored = run.change();
-        grew_ |= stored > 0;
-        if (stored == count) {
-            for (std::int64_t id = *first; id <= last; ++id) ids.emplace_back(id);
-            memory_->item_ids.issued(last);
-            return true;
-        }
-    }
-    // Some keys are resident: whose row is not there.
-    Run run(sql_[Sql::ids_of_items]);
-    run.bind(*first, last);
-    std::int64_t next = *first;
-    while (run.step()) {
-        for (const std::int64_t id = run.exact(0); next < id; ++next)
-            ids.emplace_back(std::nullopt);
-        ids.emplace_back(next++);
-    }
-    if (next > *first) memory_->item_ids.issued(next - 1);
-    for (; next <= last; ++next) ids.emplace_back(std::nullopt);
-    return true;
-}
-
-std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
-    if (mapped()) {
-        const auto id = memory_->keys.find(key);
-        if (!id) return std::nullopt;
-        return std::move(survey(*id, *id, 1).front());
-    }
-    Run run(sql_[Sql::find_item]);
-    run.bind(key);
-    if (!run.step()) return std::nullopt;
-    return item_facts(run);
-}
-
-std::vector<ItemRow> SqliteTransaction::survey(std::int64_t first, std::int64_t last,
-                                               std::int64_t limit) {
-    std::vector<ItemRow> rows;
-    Run run(sql_[Sql::survey_items]);
-    run.bind(first, last, limit);
-    while (run.step()) rows.push_back(item_facts(run));
-    return rows;
-}
-
-std::vector<ItemRow> SqliteTransaction::load(std::int64_t first, std::int64_t last,
-                                             std::int64_t limit, std::int64_t bytes_max) {
-    std::vector<ItemRow> rows;
-    std::int64_t bytes = 0;
-    Run run(sql_[Sql::load_items]);
-    run.bind(first, last, limit);
-    while (run.step()) {
-        const std::int64_t more = run.integer(2);
-        if (!rows.empty() && more > bytes_max - bytes) break;
-        bytes += more;
-        rows.push_back(item_facts(run));
-        rows.back().source_tag = run.text(7);
-        rows.back().payload = run.text(8);
-    }
-    return rows;
-}
-
-RangeSum SqliteTransaction::sum(std::int64_t first, std::int64_t last, Millis base) {
-    return sums(Sql::sum_items, first, last, base);
-}
-
-RangeSum SqliteTransaction::sum_of_batch(std::int64_t first, std::int64_t last, Millis base) {
-    return sums(Sql::total_items, first, last, base);
-}
-
-RangeSum SqliteTransaction::sums(Sql sql, std::int64_t first, std::int64_t last, Millis base) {
-    Run run(sql_[sql]);
-    run.bind(base, first, last);
-    run.step();
-    return {.items = run.integer(0),
-            .bytes = run.integer(1),
-            .enqueued_at_sum = run.integer(2),
-            .tracked = run.integer(3)};
-}
-
-std::vector<ItemRow> SqliteTransaction::stale(Millis now, std::int64_t limit) {
-    std::vector<ItemRow> rows;
-    Run run(sql_[Sql::stale_items]);
-    run.bind(now, limit);
-    while (run.step()) rows.push_back(item_facts(run));
-    return rows;
-}
-
-std::int64_t SqliteTransaction::remove_items(std::int64_t first, std::int64_t last) {
-    return change(Sql::remove_items, first, last);
-}
-
 // --- batches -------------------------------------------------------------------------------------
 
 std::int64_t SqliteTransaction::next_batch_id() {
@@ -393,7 +214,7 @@ std::vector<BatchRow> SqliteTransaction::batches_by_id(std::int64_t after, std::
     return batch_rows(Sql::batches_by_id, after, limit);
 }
 
-// --- attempts, dead letters, outcomes ------------------------------------------------------------
+// --- attempts, dead letters ----------------------------------------------------------------------
 
 std::int64_t SqliteTransaction::add_attempt(const AttemptRow& row) {
     change(Sql::add_attempt, row.batch_id, row.attempt, row.owner, row.started_at, row.items);
@@ -473,54 +294,6 @@ std::vector<std::int64_t> SqliteTransaction::dead_before(Millis before, std::int
     run.bind(before, limit);
     while (run.step()) ids.push_back(run.integer(0));
     return ids;
-}
-
-void SqliteTransaction::add_outcomes(std::span<const NewOutcome> rows) {
-    if (rows.empty()) return;
-    grew_ = true;
-    for (const auto& [sql, count] : {Many{Sql::add_16_outcomes, 16}, Many{Sql::add_outcome, 1}}) {
-        for (; rows.size() >= count; rows = rows.subspan(count)) {
-            Run run(sql_[sql]);
-            int at = 0;
-            for (const NewOutcome& row : rows.first(count)) {
-                std::optional<std::string_view> reason;
-                std::optional<Blob> result;
-                if (row.resolved) {
-                    result = Blob{row.result};
-                } else {
-                    reason = row.reason;
-                }
-                run.bind_next(at, row.item_id, row.key, row.resolved ? "resolved" : "fallback",
-                              reason, result, row.published_at, row.queued_at, row.settled_at);
-            }
-            run.step();
-        }
-    }
-}
-
-std::vector<OutcomeRow> SqliteTransaction::outcomes(std::int64_t after, std::int64_t limit) {
-    std::vector<OutcomeRow> rows;
-    Run run(sql_[Sql::outcomes]);
-    run.bind(after, limit);
-    while (run.step()) rows.push_back(outcome_row(run));
-    return rows;
-}
-
-std::vector<OutcomeRow> SqliteTransaction::outcomes_of(std::string_view key) {
-    std::vector<OutcomeRow> rows;
-    Run run(sql_[Sql::outcomes_of_key]);
-    run.bind(key);
-    while (run.step()) rows.push_back(outcome_row(run));
-    return rows;
-}
-
-std::int64_t SqliteTransaction::remove_outcomes(std::int64_t first_item_id,
-                                                std::int64_t last_item_id) {
-    return change(Sql::remove_outcomes, first_item_id, last_item_id);
-}
-
-std::int64_t SqliteTransaction::count_outcomes() {
-    return first_millis(Sql::count_outcomes).value_or(0);
 }
 
 // --- single rows, owners, settings ---------------------------------------------------------------

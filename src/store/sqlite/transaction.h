@@ -106,8 +106,12 @@ class SqliteTransaction final : public Transaction {
     [[nodiscard]] bool insert_many(Sql sql, std::span<const NewRow> rows,
                                    std::vector<std::optional<std::int64_t>>& ids);
     RangeSum sums(Sql sql, std::int64_t first, std::int64_t last, Millis base);
+    // Runs a statement without rows; answers the number of rows changed.
     template <class... Values>
-    std::int64_t change(Sql sql, const Values&... values);
+    std::int64_t change(Sql sql, const Values&... values) {
+        Run run(sql_[sql]);
+        return run.bind(values...).change();
+    }
 
     SQLite::Database& database_;
     Statements& sql_;
