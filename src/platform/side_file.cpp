@@ -205,11 +205,12 @@ void SideFile::listen(std::size_t bell, std::chrono::nanoseconds limit) const no
 }
 
 bool SideFile::await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause_max,
-                     std::chrono::steady_clock::time_point deadline) {
+                     std::chrono::steady_clock::time_point deadline, bool& waited) {
     auto pause = std::chrono::microseconds(50);
     while (!lock(byte)) {
         const auto left = deadline - std::chrono::steady_clock::now();
         if (left <= left.zero()) return false;
+        waited = true;
         listen(bell, std::min<std::chrono::nanoseconds>(pause, left));
         pause = std::min(pause * 2, pause_max);
     }
@@ -221,10 +222,12 @@ bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one
     // that has just ended its turn queues behind the others. The head asks more often: between two
     // turns the file is idle.
-    if (!await(queue_byte, queue_bell, 1ms, deadline)) return false;
-    const bool taken = await(turn_byte, turn_bell, 250us, deadline);
+    bool waited = false;
+    if (!await(queue_byte, queue_bell, 1ms, deadline, waited)) return false;
+    const bool taken = await(turn_byte, turn_bell, 250us, deadline, waited);
     unlock(queue_byte);
-    ring(queue_bell);
+    // Where we met nobody there is hardly anybody behind us, and he asks again soon.
+    if (waited) ring(queue_bell);
     return taken;
 }
 

@@ -45,7 +45,7 @@ class SideFile {
     [[nodiscard]] bool lock(std::int64_t byte) const;
     void unlock(std::int64_t byte) const noexcept;
     [[nodiscard]] bool await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause,
-                             std::chrono::steady_clock::time_point deadline);
+                             std::chrono::steady_clock::time_point deadline, bool& waited);
     void hang_bells(std::int64_t bytes) noexcept;
     void ring(std::size_t bell) const noexcept;
     void listen(std::size_t bell, std::chrono::nanoseconds limit) const noexcept;

@@ -26,7 +26,8 @@ std::uint64_t mixed(std::uint64_t z) {
 
 }  // namespace
 
-CaseRunner::CaseRunner(const std::filesystem::path& folder) : path_(folder / "model.db") {
+CaseRunner::CaseRunner(const std::filesystem::path& folder, Keys keys)
+    : path_(folder / "model.db"), keys_(keys) {
     clock_->wall_time = start_wall;
     clock_->boot = start_boot;
     open(0);
@@ -41,6 +42,7 @@ CaseRunner::~CaseRunner() {
 void CaseRunner::open(std::size_t queue) {
     Options options;
     options.path = path_;
+    options.keys = keys_;
     options.durability = Durability::process_crash;
     options.clock = clock_;
     options.random = random_;

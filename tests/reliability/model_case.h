@@ -74,7 +74,7 @@ class CaseRandom final : public Random {
 // Two open queues on one file, used for case after case. One thread.
 class CaseRunner {
   public:
-    explicit CaseRunner(const std::filesystem::path& folder);
+    CaseRunner(const std::filesystem::path& folder, Keys keys);
     CaseRunner(const CaseRunner&) = delete;
     CaseRunner& operator=(const CaseRunner&) = delete;
     ~CaseRunner();
@@ -139,6 +139,7 @@ class CaseRunner {
     void say(std::string line) { said_.back() += std::move(line); }
 
     std::filesystem::path path_;
+    Keys keys_;
     std::shared_ptr<CaseClock> clock_ = std::make_shared<CaseClock>();
     std::shared_ptr<CaseRandom> random_ = std::make_shared<CaseRandom>();
     std::array<std::optional<Queue>, 2> queues_;

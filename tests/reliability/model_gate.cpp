@@ -108,7 +108,12 @@ class Silent final : public rc::detail::TestListener {
 
 GateReport run_model(const GateRun& run) {
     GateReport report;
-    CaseRunner runner(run.memory);
+    const auto folder = [&](const char* name) {
+        std::filesystem::create_directory(run.memory / name);
+        return run.memory / name;
+    };
+    CaseRunner indexed(folder("unique"), Keys::unique);
+    CaseRunner mapped(folder("mapped"), Keys::mapped);
     std::int64_t steps = 0;
     const rc::Gen<Case> cases([](const rc::Random& random, int /*size*/) {
         return rc::shrinkable::shrinkRecur(any_case(random), shrunken);
@@ -116,7 +121,7 @@ GateReport run_model(const GateRun& run) {
     const auto property = rc::detail::toProperty([&] {
         const Case one = *cases;
         steps += std::ssize(one.steps);
-        return runner.run(one);  // empty: a success
+        return (one.settings.back() % 2 == 0 ? indexed : mapped).run(one);  // empty: a success
     });
     Silent silent;
     rc::detail::TestParams parameters;

@@ -38,8 +38,8 @@ struct Blob {
     std::string_view bytes;  // borrowed until the Run ends
 };
 
-// A statement kept prepared. By SQLite's own interface: SQLiteCpp's Statement counts references for
-// each column and copies each text, a tenth of a large batch's time.
+// A statement kept prepared, by SQLite's own interface: SQLiteCpp's Statement counts references for
+// each column that is read and copies each text that is bound (DESIGN.md has the figures).
 class Prepared {
   public:
     Prepared(SQLite::Database& database, const char* sql);
