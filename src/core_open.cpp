@@ -168,7 +168,6 @@ void Core::leave() noexcept {
         writes_->run(
             {.operation = "close", .synced = false, .alone = true},
             [&](store::Transaction& tx, bool /*synced*/) {
-                tx.give_back_ids();
                 if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
             },
             soon);

@@ -63,9 +63,6 @@ class Transaction {
     // --- batches ---------------------------------------------------------------------------------
     // The id that add_batch will be given: the token holds it. Never issued twice.
     [[nodiscard]] virtual std::int64_t next_batch_id() = 0;
-    // Ids of items and batches that this store reserved ahead and did not issue. Without it, as
-    // after a crash, they are never issued.
-    virtual void give_back_ids() = 0;
     virtual void add_batch(const BatchRow& row) = 0;
     virtual void save_batch(const BatchRow& row) = 0;
     virtual void remove_batch(std::int64_t id) = 0;

@@ -23,17 +23,17 @@ class Connection {
     Connection(const std::string& path, int hash_bits)
         : database_(open_connection(path, Access::read_write, 0)),
           sql_(*database_),
-          memory_(sql_, hash_bits),
-          tx_(*database_, sql_, path, &memory_) {}
+          keys_(sql_, hash_bits),
+          tx_(*database_, sql_, path, &keys_) {}
 
     void begin() {
         Run(sql_[Sql::begin]).step();
-        memory_.begun();
+        keys_.begun();
         tx_.map_keys(true);
     }
     void commit() {
         Run(sql_[Sql::commit]).step();
-        memory_.committed();
+        keys_.committed();
     }
     void rollback() { Run(sql_[Sql::rollback]).step(); }
 
@@ -53,7 +53,7 @@ class Connection {
     }
     // A row that the map is not told of.
     void insert_as_guest(const std::string& key) {
-        memory_.lent();
+        keys_.lent();
         if (!has(key)) {
             database_->exec("INSERT INTO items (key, payload, enqueued_at) VALUES ('" + key +
                             "', x'', 0)");
@@ -83,7 +83,7 @@ class Connection {
 
     std::unique_ptr<SQLite::Database> database_;
     Statements sql_;
-    WriterMemory memory_;
+    ResidentKeys keys_;
     SqliteTransaction tx_;
 };
 
@@ -163,11 +163,11 @@ TEST(ResidentKeysTest, WhatHasLeftIsSweptAway) {
     (void)open_sqlite_store(path);
     const auto database = open_connection(path, Access::read_write, 0);
     Statements sql(*database);
-    WriterMemory memory(sql);
-    SqliteTransaction tx(*database, sql, path, &memory);
+    ResidentKeys keys(sql);
+    SqliteTransaction tx(*database, sql, path, &keys);
     const auto begin = [&] {
         database->exec("BEGIN IMMEDIATE");
-        memory.begun();
+        keys.begun();
         tx.map_keys(true);
     };
     begin();
@@ -179,10 +179,10 @@ TEST(ResidentKeysTest, WhatHasLeftIsSweptAway) {
         (void)tx.remove_items(*id, *id);
         if (i % 100 != 0) continue;
         database->exec("COMMIT");
-        memory.committed();
+        keys.committed();
         begin();
     }
-    EXPECT_LT(memory.keys.size(), 5000U);
+    EXPECT_LT(keys.size(), 5000U);
     EXPECT_FALSE(tx.insert({.key = "stays", .source_tag = "", .payload = "p"}));
 }
 

@@ -31,8 +31,6 @@ const std::map<std::string_view, std::string_view> scans_allowed{
     {"keys_indexed", "sqlite_schema: a row for each table, index, trigger and view"},
     {"last_batch_id", "sqlite_sequence: a row for each of three tables"},
     {"last_item_id", "sqlite_sequence: a row for each of three tables"},
-    {"write_batch_sequence", "sqlite_sequence: a row for each of three tables"},
-    {"write_item_sequence", "sqlite_sequence: a row for each of three tables"},
 };
 
 class StatementPlans : public ::testing::TestWithParam<NamedSql> {

@@ -40,18 +40,20 @@ void ResidentKeys::sweep() {
 void ResidentKeys::catch_up() {
     if (current_) return;
     map_->put_back();
-    if (integer(Sql::last_item_id) < seen_) {  // set back by hand
+    const std::int64_t newest = integer(Sql::last_item_id);
+    if (newest < seen_) {  // set back by hand
         map_->clear();
         seen_ = 0;
     }
-    last_ = seen_;
-    Run run(sql_[Sql::keys_after]);
-    run.bind(seen_);
-    while (run.step()) {
-        last_ = run.exact(0);
-        map_->add(run.view(1), last_);
-    }
+    if (newest > seen_) read_after(seen_);
+    last_ = newest;
     current_ = true;
+}
+
+void ResidentKeys::read_after(std::int64_t id) {
+    Run run(sql_[Sql::keys_after]);
+    run.bind(id);
+    while (run.step()) map_->add(run.view(1), run.integer(0));
 }
 
 std::optional<std::int64_t> ResidentKeys::find(std::string_view key) {

@@ -36,6 +36,7 @@ class ResidentKeys {
 
   private:
     void catch_up();
+    void read_after(std::int64_t id);
     void sweep();
     std::int64_t integer(Sql sql);
     std::optional<std::string_view> key_of(std::int64_t id);

@@ -76,9 +76,9 @@ SqliteStore::SqliteStore(const OpenOrder& order)
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
         (void)(*writer_statements_)[Sql::rollback];  // rollback() may not throw, so not prepare
-        memory_.emplace(*writer_statements_);
+        keys_.emplace(*writer_statements_);
         transaction_ =
-            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_, &*memory_);
+            std::make_unique<SqliteTransaction>(*writer_, *writer_statements_, path_, &*keys_);
         guard_ = open_connection(path_, Access::read_write, 0);
         guard_statements_ = std::make_unique<Statements>(*guard_);
         for (const Sql one : {Sql::begin, Sql::rollback}) (void)(*guard_statements_)[one];
@@ -107,7 +107,7 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     }
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
-    memory_->begun();
+    keys_->begun();
     transaction_->begun(pages_);
 }
 
@@ -154,7 +154,7 @@ void SqliteStore::commit(std::string_view operation) {
         throw error;
     }
     commits_.allowed = false;
-    memory_->committed();
+    keys_->committed();
 }
 
 void SqliteStore::rollback() noexcept {
@@ -398,7 +398,7 @@ Store::Size SqliteStore::size() {
 }
 
 void* SqliteStore::guest_handle(Transaction& transaction) {
-    memory_->lent();
+    keys_->lent();
     small_commits_ = small_commits_max - 1;  // guests' own rows are counted with this commit
     return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
 }

@@ -66,7 +66,7 @@ class SqliteStore final : public Store {
     const bool power_loss_;
     std::unique_ptr<SQLite::Database> writer_;
     std::unique_ptr<Statements> writer_statements_;
-    std::optional<WriterMemory> memory_;
+    std::optional<ResidentKeys> keys_;
     std::unique_ptr<SqliteTransaction> transaction_;
     std::unique_ptr<SQLite::Database> guard_;
     std::unique_ptr<Statements> guard_statements_;

@@ -21,12 +21,12 @@ namespace headpond::store::sqlite {
     "reason, batch_id, attempts, last_error, died_at"
 #define HEADPOND_OUTCOME "item_id, key, state, reason, result, published_at, queued_at, settled_at"
 
+#define HEADPOND_7_VALUES "(?, ?, ?, ?, ?, ?, ?)"
 #define HEADPOND_8_VALUES "(?, ?, ?, ?, ?, ?, ?, ?)"
 #define HEADPOND_4_ROWS(row) row ", " row ", " row ", " row
-#define HEADPOND_INSERT_ITEMS                                                               \
-    "INSERT INTO items (id, key, source_tag, payload, enqueued_at, tracked, published_at, " \
-    "stale_at)"                                                                             \
-    " VALUES "
+#define HEADPOND_INSERT_ITEMS                                                                     \
+    "INSERT INTO items (key, source_tag, payload, enqueued_at, tracked, published_at, stale_at) " \
+    "VALUES "
 #define HEADPOND_ADD_OUTCOMES "INSERT OR REPLACE INTO outcomes (" HEADPOND_OUTCOME ") VALUES "
 
 #define HEADPOND_STATEMENTS(X)                                                                     \
@@ -74,18 +74,15 @@ namespace headpond::store::sqlite {
     X(watermark, "SELECT last_id FROM batches ORDER BY first_id DESC LIMIT 1")                     \
     X(keys_indexed, "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = 'items_key'")     \
     X(last_item_id, "SELECT seq FROM sqlite_sequence WHERE name = 'items'")                        \
-    X(highest_item_id, "SELECT max(id) FROM items")                                                \
-    X(write_item_sequence, "UPDATE sqlite_sequence SET seq = ? WHERE name = 'items'")              \
-    X(add_item_sequence, "INSERT INTO sqlite_sequence (name, seq) VALUES ('items', ?)")            \
     X(first_item_id, "SELECT min(id) FROM items")                                                  \
     X(resident_items, "SELECT items FROM totals WHERE id = 1")                                     \
     X(keys_after, "SELECT id, key FROM items WHERE id > ? ORDER BY id")                            \
     X(key_of_item, "SELECT key FROM items WHERE id = ?")                                           \
-    X(insert_item, HEADPOND_INSERT_ITEMS HEADPOND_8_VALUES " ON CONFLICT DO NOTHING")              \
+    X(insert_item, HEADPOND_INSERT_ITEMS HEADPOND_7_VALUES " ON CONFLICT DO NOTHING")              \
     X(insert_4_items,                                                                              \
-      HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(HEADPOND_8_VALUES) " ON CONFLICT DO NOTHING")          \
+      HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(HEADPOND_7_VALUES) " ON CONFLICT DO NOTHING")          \
     X(insert_16_items, HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(                                      \
-                           HEADPOND_4_ROWS(HEADPOND_8_VALUES)) " ON CONFLICT DO NOTHING")          \
+                           HEADPOND_4_ROWS(HEADPOND_7_VALUES)) " ON CONFLICT DO NOTHING")          \
     X(ids_of_items, "SELECT id FROM items WHERE id BETWEEN ? AND ? ORDER BY id")                   \
     X(find_item, "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE key = ?")                        \
     X(survey_items,                                                                                \
@@ -104,9 +101,6 @@ namespace headpond::store::sqlite {
       " FROM items WHERE stale_at < ? AND stale_at IS NOT NULL ORDER BY stale_at LIMIT ?")         \
     X(remove_items, "DELETE FROM items WHERE id BETWEEN ? AND ?")                                  \
     X(last_batch_id, "SELECT seq FROM sqlite_sequence WHERE name = 'batches'")                     \
-    X(highest_batch_id, "SELECT max(id) FROM batches")                                             \
-    X(write_batch_sequence, "UPDATE sqlite_sequence SET seq = ? WHERE name = 'batches'")           \
-    X(add_batch_sequence, "INSERT INTO sqlite_sequence (name, seq) VALUES ('batches', ?)")         \
     X(add_batch, "INSERT INTO batches (" HEADPOND_BATCH                                            \
                  ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                \
     X(save_batch,                                                                                  \

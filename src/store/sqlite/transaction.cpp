@@ -143,23 +143,10 @@ std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
 // --- batches -------------------------------------------------------------------------------------
 
 std::int64_t SqliteTransaction::next_batch_id() {
-    std::optional<std::int64_t> id;
-    if (memory_ != nullptr) id = memory_->batch_ids.next();
-    if (!id) {
-        throw Error(ErrorCode::corrupt, "lease", path_,
-                    "sqlite_sequence says that the ids of batches are used up; allowed: to set it "
-                    "to the highest id that was issued");
-    }
-    return *id;
-}
-
-void SqliteTransaction::give_back_ids() {
-    memory_->item_ids.give_back();
-    memory_->batch_ids.give_back();
+    return first_millis(Sql::last_batch_id).value_or(0) + 1;
 }
 
 void SqliteTransaction::add_batch(const BatchRow& row) {
-    if (memory_ != nullptr) memory_->batch_ids.issued(row.id);
     change(Sql::add_batch, row.id, row.leased ? "leased" : "waiting", row.first_id, row.last_id,
            row.items, row.bytes, row.attempts, row.releases, row.attempts_max, row.parent_id,
            row.attempt_id, text_or_null(row.lease_token), row.lease_owner, row.leased_at,
@@ -399,7 +386,7 @@ void SqliteTransaction::set_setting(const SettingRow& row) {
 }
 
 void SqliteTransaction::map_keys(bool on) {
-    if (memory_ != nullptr) memory_->keys.use(on);
+    if (keys_ != nullptr) keys_->use(on);
 }
 
 void SqliteTransaction::index_keys(bool unique) {
@@ -426,7 +413,7 @@ void SqliteTransaction::nested(const std::function<void()>& fn) {
         if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
         Run(sql_[Sql::rollback_to]).step();
         Run(sql_[Sql::release]).step();
-        if (memory_ != nullptr) memory_->undone();
+        if (keys_ != nullptr) keys_->undone();
     };
     try {
         fn();

@@ -1,8 +1,8 @@
 // The store's verbs on one SQLite connection.
 #pragma once
 
+#include "store/sqlite/resident_keys.h"
 #include "store/sqlite/statements.h"
-#include "store/sqlite/writer_memory.h"
 #include "store/store.h"
 
 #include <span>
@@ -13,10 +13,10 @@ namespace headpond::store::sqlite {
 
 class SqliteTransaction final : public Transaction {
   public:
-    // `memory`: the writer's, none for a reader.
+    // `keys`: the writer's, none for a reader.
     SqliteTransaction(SQLite::Database& database, Statements& statements, std::string_view path,
-                      WriterMemory* memory)
-        : database_(database), sql_(statements), path_(path), memory_(memory) {}
+                      ResidentKeys* keys)
+        : database_(database), sql_(statements), path_(path), keys_(keys) {}
 
     // The connection, for views and for guests.
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
@@ -50,7 +50,6 @@ class SqliteTransaction final : public Transaction {
     std::int64_t remove_items(std::int64_t first, std::int64_t last) override;
 
     std::int64_t next_batch_id() override;
-    void give_back_ids() override;
     void add_batch(const BatchRow& row) override;
     void save_batch(const BatchRow& row) override;
     void remove_batch(std::int64_t id) override;
@@ -98,13 +97,13 @@ class SqliteTransaction final : public Transaction {
     void nested(const std::function<void()>& fn) override;
 
   private:
-    [[nodiscard]] bool mapped() const noexcept { return memory_ != nullptr && memory_->keys.on(); }
+    [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
     template <class... Values>
     std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
-    [[nodiscard]] bool insert_many(Sql sql, std::span<const NewRow> rows,
-                                   std::vector<std::optional<std::int64_t>>& ids);
+    void insert_many(Sql sql, std::span<const NewRow> rows,
+                     std::vector<std::optional<std::int64_t>>& ids);
     RangeSum sums(Sql sql, std::int64_t first, std::int64_t last, Millis base);
     // Runs a statement without rows; answers the number of rows changed.
     template <class... Values>
@@ -116,7 +115,7 @@ class SqliteTransaction final : public Transaction {
     SQLite::Database& database_;
     Statements& sql_;
     std::string path_;
-    WriterMemory* memory_;
+    ResidentKeys* keys_;
     std::int64_t pages_ = 0;  // 0: never counted
     bool grew_ = false;
 };

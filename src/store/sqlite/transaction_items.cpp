@@ -38,25 +38,22 @@ struct Many {
     std::size_t rows;
 };
 
-void bind_row(Run& run, int& at, std::optional<std::int64_t> id, const NewRow& row) {
-    run.bind_next(at, id, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at, row.tracked,
+void bind_row(Run& run, int& at, const NewRow& row) {
+    run.bind_next(at, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at, row.tracked,
                   row.published_at, row.stale_at);
 }
 
 }  // namespace
 
 std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
-    if (mapped() && memory_->keys.find(row.key)) return std::nullopt;
-    std::optional<std::int64_t> next;
-    if (memory_ != nullptr) next = memory_->item_ids.next();  // a reader is refused by SQLite
+    if (mapped() && keys_->find(row.key)) return std::nullopt;
     Run run(sql_[Sql::insert_item]);
     int at = 0;
-    bind_row(run, at, next, row);
+    bind_row(run, at, row);
     if (run.change() == 0) return std::nullopt;
     const std::int64_t id = last_id();
-    memory_->item_ids.issued(id);
     grew_ = true;
-    if (mapped()) memory_->keys.inserted(row.key, id);
+    if (mapped()) keys_->inserted(row.key, id);
     return id;
 }
 
@@ -67,52 +64,47 @@ std::vector<std::optional<std::int64_t>> SqliteTransaction::insert_all(
     ids.reserve(rows.size());
     for (const auto& [sql, count] :
          {Many{Sql::insert_16_items, 16}, Many{Sql::insert_4_items, 4}}) {
-        while (rows.size() >= count && !mapped() && insert_many(sql, rows.first(count), ids)) {
-            rows = rows.subspan(count);
+        for (; rows.size() >= count && !mapped(); rows = rows.subspan(count)) {
+            insert_many(sql, rows.first(count), ids);
         }
     }
     for (const NewRow& row : rows) ids.push_back(insert(row));
     return ids;
 }
 
-// False: there are not so many ids.
-bool SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
+void SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
                                     std::vector<std::optional<std::int64_t>>& ids) {
     const auto count = static_cast<std::int64_t>(rows.size());
-    const auto first = memory_->item_ids.next(count);
-    if (!first) return false;
-    const std::int64_t last = *first + count - 1;
+    std::int64_t stored = 0;
     {
         Run run(sql_[sql]);
         int at = 0;
-        for (std::int64_t i = 0; i < count; ++i) {
-            bind_row(run, at, *first + i, rows[static_cast<std::size_t>(i)]);
-        }
-        const std::int64_t stored = run.change();
-        grew_ |= stored > 0;
-        if (stored == count) {
-            for (std::int64_t id = *first; id <= last; ++id) ids.emplace_back(id);
-            memory_->item_ids.issued(last);
-            return true;
-        }
+        for (const NewRow& row : rows) bind_row(run, at, row);
+        stored = run.change();
     }
-    // Some keys are resident: whose row is not there.
+    grew_ |= stored > 0;
+    // AUTOINCREMENT gives each row of the statement the next id, those that are not stored too.
+    std::int64_t next = stored == count ? last_id() - count + 1
+                                        : first_millis(Sql::last_item_id).value_or(0) - count + 1;
+    const std::int64_t end = next + count;
+    if (stored == count) {
+        while (next < end) ids.emplace_back(next++);
+        return;
+    }
     Run run(sql_[Sql::ids_of_items]);
-    run.bind(*first, last);
-    std::int64_t next = *first;
+    run.bind(next, end - 1);
     while (run.step()) {
-        for (const std::int64_t id = run.exact(0); next < id; ++next)
+        for (const std::int64_t id = run.exact(0); next < id; ++next) {
             ids.emplace_back(std::nullopt);
+        }
         ids.emplace_back(next++);
     }
-    if (next > *first) memory_->item_ids.issued(next - 1);
-    for (; next <= last; ++next) ids.emplace_back(std::nullopt);
-    return true;
+    for (; next < end; ++next) ids.emplace_back(std::nullopt);
 }
 
 std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
     if (mapped()) {
-        const auto id = memory_->keys.find(key);
+        const auto id = keys_->find(key);
         if (!id) return std::nullopt;
         return std::move(survey(*id, *id, 1).front());
     }
