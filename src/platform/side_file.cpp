@@ -204,36 +204,37 @@ void SideFile::listen(std::size_t bell, std::chrono::nanoseconds limit) const no
     std::this_thread::sleep_for(limit);  // no bell, or somebody wrote to it
 }
 
-bool SideFile::await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause_max,
-                     std::chrono::steady_clock::time_point deadline, bool& waited) {
-    auto pause = std::chrono::microseconds(50);
+bool SideFile::await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause,
+                     std::chrono::steady_clock::time_point deadline) {
     while (!lock(byte)) {
         const auto left = deadline - std::chrono::steady_clock::now();
         if (left <= left.zero()) return false;
-        waited = true;
         listen(bell, std::min<std::chrono::nanoseconds>(pause, left));
-        pause = std::min(pause * 2, pause_max);
     }
     return true;
 }
 
+// To hand the turn over costs a switch of processes, and the next one reads anew what this one has
+// in its cache: a writer may come back for a while without queueing.
 bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     using namespace std::chrono_literals;
+    if (std::chrono::steady_clock::now() < comes_back_until_ && lock(turn_byte)) return true;
     // Who waits for the turn holds the queue's head meanwhile: writers pass one by one, and one
-    // that has just ended its turn queues behind the others. The head asks more often: between two
-    // turns the file is idle.
-    bool waited = false;
-    if (!await(queue_byte, queue_bell, 1ms, deadline, waited)) return false;
-    const bool taken = await(turn_byte, turn_bell, 250us, deadline, waited);
+    // whose time is over queues behind the others. Those behind rely on the bell, which wakes them
+    // in their order; who asks in between overtakes. The head asks often: between two turns the
+    // file is idle.
+    if (!await(queue_byte, queue_bell, 5ms, deadline)) return false;
+    const bool taken = await(turn_byte, turn_bell, 100us, deadline);
     unlock(queue_byte);
-    // Where we met nobody there is hardly anybody behind us, and he asks again soon.
-    if (waited) ring(queue_bell);
+    ring(queue_bell);
+    comes_back_until_ = std::chrono::steady_clock::now() + 1ms;
     return taken;
 }
 
 void SideFile::end_turn() noexcept {
     unlock(turn_byte);
-    ring(turn_bell);
+    // Else the head, if there is one, asks soon enough.
+    if (std::chrono::steady_clock::now() >= comes_back_until_) ring(turn_bell);
 }
 
 void SideFile::wake() noexcept {

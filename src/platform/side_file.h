@@ -45,7 +45,7 @@ class SideFile {
     [[nodiscard]] bool lock(std::int64_t byte) const;
     void unlock(std::int64_t byte) const noexcept;
     [[nodiscard]] bool await(std::int64_t byte, std::size_t bell, std::chrono::microseconds pause,
-                             std::chrono::steady_clock::time_point deadline, bool& waited);
+                             std::chrono::steady_clock::time_point deadline);
     void hang_bells(std::int64_t bytes) noexcept;
     void ring(std::size_t bell) const noexcept;
     void listen(std::size_t bell, std::chrono::nanoseconds limit) const noexcept;
@@ -53,6 +53,7 @@ class SideFile {
     std::string path_;
     int fd_ = -1;
     std::uint64_t inode_ = 0;
+    std::chrono::steady_clock::time_point comes_back_until_{};
     // Two words of the file, for the kernel's futex alone: another's truncation of the file would
     // make an access a SIGBUS. Null: none could be had.
     void* bells_ = nullptr;

@@ -80,7 +80,21 @@ void WriteQueue::pass_lead() {
     if (!waiting_.empty()) waiting_.front()->changed.notify_one();
 }
 
+// Those whom the last commit answered call again about now: without them the next one's sync would
+// be shared by few. Where nobody shared the last one, nobody is waited for.
+void WriteQueue::await_company(std::unique_lock<std::mutex>& lock) {
+    if (!grouping_) return;
+    constexpr auto patience = std::chrono::microseconds(100);  // a fraction of a sync
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (waiting_.size() < last_group_ && std::chrono::steady_clock::now() < until) {
+        lock.unlock();
+        std::this_thread::yield();
+        lock.lock();
+    }
+}
+
 void WriteQueue::lead(Member& me, std::unique_lock<std::mutex>& lock) {
+    if (!me.order.alone) await_company(lock);
     lock.unlock();
     bool turn = false;
     std::exception_ptr error;
@@ -98,6 +112,7 @@ void WriteQueue::lead(Member& me, std::unique_lock<std::mutex>& lock) {
         return;
     }
     Group group = collect(me);
+    last_group_ = group.size();
     lock.unlock();
     {
         const Turn held(side_);

@@ -60,6 +60,7 @@ class WriteQueue {
     using Group = std::vector<Member*>;
 
     void wait_or_lead(Member& me, std::unique_lock<std::mutex>& lock);
+    void await_company(std::unique_lock<std::mutex>& lock);
     void lead(Member& me, std::unique_lock<std::mutex>& lock);
     [[nodiscard]] Group collect(Member& me);
     void execute(Group& group, Member& leader);
@@ -74,6 +75,7 @@ class WriteQueue {
     std::mutex mutex_;             // guards the members below and every Member's flags
     std::deque<Member*> waiting_;  // in order of arrival, the leader's own included
     bool leading_ = false;
+    std::size_t last_group_ = 0;  // members of the last commit
 };
 
 }  // namespace headpond::runtime
