@@ -29,8 +29,9 @@ class SideFile {
     [[nodiscard]] std::uint64_t inode() const noexcept { return inode_; }
 
     // The turnstile: byte 1 queues, byte 0 is the turn. Whoever leaves either rings, and who waits
-    // asks again at the ring, or after 50 us to 1 ms: a process that was killed rings no more.
-    // False when `deadline` has passed.
+    // asks again at the ring, or after 100 us (for the turn) to 5 ms (in the queue): a process that
+    // was killed rings no more. For a millisecond after it got its turn a process may take it again
+    // without queueing. False when `deadline` has passed.
     [[nodiscard]] bool take_turn(std::chrono::steady_clock::time_point deadline);
     void end_turn() noexcept;
 
