@@ -218,7 +218,7 @@ Enqueued Model::admit(const Moment& at, const NewItem& newcomer) {
         // room, none is tried. Ids are only promised to grow: this makes the model's the file's.
         const bool tried = size <= limits.payload_bytes_max && items(false) < limits.items_max &&
                            bytes(false) + size <= limits.bytes_max;
-        if (tried) ++items_issued_;
+        if (tried && !mapped_) ++items_issued_;
         return Enqueued::duplicate;
     }
     if (size > limits.payload_bytes_max || size > limits.bytes_max) return Enqueued::too_large;

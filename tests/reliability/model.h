@@ -156,7 +156,9 @@ struct ModelLease {
 // A value: copied before a transaction, and put back when it is undone. One thread.
 class Model {
   public:
-    Model(const ModelLimits& given, Millis now) : limits(given), last_cleanup_(now) {}
+    // `mapped`: keys are told without an INSERT. `last_item_id`: that was issued.
+    Model(const ModelLimits& given, Millis now, bool mapped, std::int64_t last_item_id)
+        : limits(given), items_issued_(last_item_id), mapped_(mapped), last_cleanup_(now) {}
 
     ModelLimits limits;
     [[nodiscard]] QueueState state() const;
@@ -250,6 +252,7 @@ class Model {
     Millis gate_closed_at_ = 0;
     Counters counters_{};
     std::int64_t items_issued_ = 0, batches_issued_ = 0;
+    bool mapped_;
     Millis last_cleanup_;
 };
 

@@ -120,13 +120,14 @@ void CaseRunner::begin(const Case& one) {
     clock_->boots = 1;
     offset_ = start_wall - start_boot;
     random_->value = 0;
-    file_->empty(limits, clock_->boot_identity(), start_wall, offset_);
+    const bool mapped = keys_ == Keys::mapped;
+    file_->empty(limits, clock_->boot_identity(), start_wall, offset_, mapped);
     for (std::size_t i = 0; i < queues_.size(); ++i) {
         (void)queues_[i]->forget({});                   // so that it sees the file anew
         if (flush_owed_[i]) (void)queues_[i]->lease();  // finds nothing: the flush is over
         flush_owed_[i] = false;
     }
-    model_.emplace(limits, start_wall);
+    model_.emplace(limits, start_wall, mapped, file_->last_item_id());
     last_ = {};
     tokens_.clear();
     said_.clear();

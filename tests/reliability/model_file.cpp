@@ -211,13 +211,21 @@ std::vector<ModelAttempt> ModelFile::attempts() {
 
 // --- writing -------------------------------------------------------------------------------------
 
-void ModelFile::empty(const ModelLimits& limits, std::string_view boot, Millis now, Millis offset) {
+std::int64_t ModelFile::last_item_id() {
+    auto& row = query("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'");
+    std::int64_t last = 0;
+    while (row.next()) last = row.integer(0);
+    return last;
+}
+
+void ModelFile::empty(const ModelLimits& limits, std::string_view boot, Millis now, Millis offset,
+                      bool item_ids_go_on) {
     query("BEGIN IMMEDIATE").run();
     for (const char* sql :
          {"DELETE FROM items", "DELETE FROM batches", "DELETE FROM attempts",
           "DELETE FROM outcomes", "DELETE FROM dead_letters",
           "DELETE FROM owners WHERE label = 'gone'",
-          "DELETE FROM sqlite_sequence WHERE name IN ('items', 'batches')",
+          "DELETE FROM sqlite_sequence WHERE name = 'batches'",
           "UPDATE gate SET state = 'open', until = NULL, reason = NULL, changed_by = NULL, "
           "changed_at = NULL, trial_batch_id = NULL, failures = 0, closures = 0",
           "UPDATE totals SET enqueued = 0, redriven = 0, edited = 0, acked = 0, rejected = 0, "
@@ -227,6 +235,7 @@ void ModelFile::empty(const ModelLimits& limits, std::string_view boot, Millis n
           "dead_letters = 0"}) {
         query(sql).run();
     }
+    if (!item_ids_go_on) query("DELETE FROM sqlite_sequence WHERE name = 'items'").run();
     query("UPDATE totals SET age_base = ?1, last_cleanup_at = ?1").bind(1, now).run();
     query("UPDATE clock SET boot = ?1, offset_ms = ?2, anchored_at = ?3, seen_at = ?3, skew_ms = 0")
         .bind(1, boot)

@@ -35,7 +35,11 @@ class ModelFile {
     [[nodiscard]] std::vector<ModelAttempt> attempts();
 
     // As a new file whose clock was anchored at `now` with this offset; settings as in `limits`.
-    void empty(const ModelLimits& limits, std::string_view boot, Millis now, Millis offset);
+    // `item_ids_go_on`: queues that map keys rely on ids that are never issued twice.
+    void empty(const ModelLimits& limits, std::string_view boot, Millis now, Millis offset,
+               bool item_ids_go_on);
+    // The last id that SQLite gave an item.
+    std::int64_t last_item_id();
     // No token proves anything until restore_tokens().
     void hide_tokens();
     void restore_tokens();

@@ -62,7 +62,7 @@ Redriven Model::redrive(const Moment& at, const DeadFilter& filter) {
         const bool room = size <= limits.payload_bytes_max && items(false) < limits.items_max &&
                           bytes(false) + size <= limits.bytes_max;
         if (resident(dead.key)) {
-            if (room) ++items_issued_;  // as in admit
+            if (room && !mapped_) ++items_issued_;  // as in admit
             answer.duplicates += 1;
             continue;
         }
