@@ -9,6 +9,6 @@ headpond_mutant(ack_without_the_token engine/settle.cpp "model" 200
 headpond_mutant(attempts_not_charged_at_the_lease engine/recover.cpp "model" 200
     "batch.last_error = error;" "batch.last_error = error; batch.attempts -= 1;")
 headpond_mutant(key_map_without_undo store/sqlite/resident_keys.cpp "model" 3000
-    "    map_->put_back();" "")
+    "    last_ = id;" "    last_ = seen_ = id;")
 headpond_mutant(destructor_releases core.cpp "model" 200
     "settlement.rest = Rest::nack;" "settlement.rest = Rest::release;")
