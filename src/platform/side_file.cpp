@@ -36,6 +36,10 @@ constexpr std::size_t queue_bell = 1;
 constexpr std::size_t bells_offset = 16;
 constexpr std::size_t map_bytes = 64;
 
+void* word_of(void* bells, std::size_t bell) noexcept {
+    return static_cast<char*>(bells) + bells_offset + bell * sizeof(std::uint32_t);
+}
+
 Error os_error(const std::string& path, const std::string& doing) {
     return {ErrorCode::io, "open", path,
             doing + ": " + std::generic_category().message(errno) +
@@ -190,15 +194,14 @@ void SideFile::hang_bells(std::int64_t bytes) noexcept {
 
 void SideFile::ring(std::size_t bell) const noexcept {
     if (bells_ == nullptr) return;
-    auto* const word = static_cast<char*>(bells_) + bells_offset + bell * sizeof(std::uint32_t);
-    (void)syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+    (void)syscall(SYS_futex, word_of(bells_, bell), FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 void SideFile::listen(std::size_t bell, std::chrono::nanoseconds limit) const noexcept {
     if (bells_ != nullptr) {
-        auto* const word = static_cast<char*>(bells_) + bells_offset + bell * sizeof(std::uint32_t);
         const timespec wait{.tv_sec = 0, .tv_nsec = limit.count()};
-        if (syscall(SYS_futex, word, FUTEX_WAIT, 0, &wait, nullptr, 0) == 0) return;
+        if (syscall(SYS_futex, word_of(bells_, bell), FUTEX_WAIT, 0, &wait, nullptr, 0) == 0)
+            return;
         if (errno == ETIMEDOUT || errno == EINTR) return;
     }
     std::this_thread::sleep_for(limit);  // no bell, or somebody wrote to it

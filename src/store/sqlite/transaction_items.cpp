@@ -84,22 +84,20 @@ void SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
     }
     grew_ |= stored > 0;
     // AUTOINCREMENT gives each row of the statement the next id, those that are not stored too.
-    std::int64_t next = stored == count ? last_id() - count + 1
-                                        : first_millis(Sql::last_item_id).value_or(0) - count + 1;
-    const std::int64_t end = next + count;
     if (stored == count) {
-        while (next < end) ids.emplace_back(next++);
+        for (std::int64_t id = last_id() - count + 1; id <= last_id(); ++id) ids.emplace_back(id);
         return;
     }
+    const std::int64_t last = first_millis(Sql::last_item_id).value_or(0);
+    const std::int64_t first = last - count + 1;
+    const std::size_t before = ids.size();
+    ids.resize(before + rows.size());
     Run run(sql_[Sql::ids_of_items]);
-    run.bind(next, end - 1);
+    run.bind(first, last);
     while (run.step()) {
-        for (const std::int64_t id = run.exact(0); next < id; ++next) {
-            ids.emplace_back(std::nullopt);
-        }
-        ids.emplace_back(next++);
+        const std::int64_t id = run.exact(0);
+        ids[before + static_cast<std::size_t>(id - first)] = id;
     }
-    for (; next < end; ++next) ids.emplace_back(std::nullopt);
 }
 
 std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
