@@ -1,5 +1,7 @@
 #include "library_side.h"
 
+#include "by_name.h"
+
 #include <array>
 #include <stdexcept>
 #include <string>
@@ -42,12 +44,7 @@ std::span<const KeyOption> key_options() {
 }
 
 const KeyOption& key_option(std::string_view name) {
-    std::string names;
-    for (const KeyOption& one : options_of_keys) {
-        if (one.name == name) return one;
-        names += (names.empty() ? "" : ", ") + std::string(one.name);
-    }
-    throw std::invalid_argument("no key option " + std::string(name) + "; allowed: " + names);
+    return by_name(key_options(), "key option", name);
 }
 
 std::shared_ptr<Queue> open_library(const std::filesystem::path& path, Durability durability,

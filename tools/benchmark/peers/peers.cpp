@@ -1,4 +1,5 @@
 // Which peers there are, and what each lacks.
+#include "../by_name.h"
 #include "../material.h"
 #include "../rounds.h"
 #include "peer.h"
@@ -114,12 +115,7 @@ std::span<const Peer> peers() {
 }
 
 const Peer& peer(std::string_view name) {
-    std::string names;
-    for (const Peer& one : all) {
-        if (one.name == name) return one;
-        names += (names.empty() ? "" : ", ") + std::string(one.name);
-    }
-    throw std::invalid_argument("no peer " + std::string(name) + "; allowed: " + names);
+    return by_name(peers(), "peer", name);
 }
 
 std::string skip_line(std::string_view name, std::string_view why) {

@@ -82,15 +82,20 @@ void become_program(const std::string& task) {
     fail_start(command.front());
 }
 
-std::string find_program(std::string_view name, const std::vector<fs::path>& more) {
+std::vector<fs::path> folders_in(const char* variable) {
     std::vector<fs::path> folders;
-    const char* path = std::getenv("PATH");
+    const char* path = std::getenv(variable);
     std::string rest = path != nullptr ? path : "";
     while (!rest.empty()) {
         const std::size_t end = rest.find(':');
         folders.emplace_back(rest.substr(0, end));
         rest = end == std::string::npos ? "" : rest.substr(end + 1);
     }
+    return folders;
+}
+
+std::string find_program(std::string_view name, const std::vector<fs::path>& more) {
+    std::vector<fs::path> folders = folders_in("PATH");
     folders.insert(folders.end(), more.begin(), more.end());
     for (const fs::path& folder : folders) {
         const fs::path program = folder / name;

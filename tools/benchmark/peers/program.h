@@ -25,6 +25,8 @@ struct Program {
 // In the child: does what run_program() asked for. Throws std::runtime_error where it cannot.
 [[noreturn]] void become_program(const std::string& task);
 
+// The folders that a variable of the environment names, between colons.
+[[nodiscard]] std::vector<std::filesystem::path> folders_in(const char* variable);
 // A path from PATH, or from the further folders; empty where there is none.
 [[nodiscard]] std::string find_program(std::string_view name,
                                        const std::vector<std::filesystem::path>& more = {});

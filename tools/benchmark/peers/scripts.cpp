@@ -43,14 +43,8 @@ std::string synchronous(Durability durability) {
 
 // What tools/setup installs, and what NODE_PATH names.
 fs::path modules_with(const std::string& package) {
-    std::vector<fs::path> folders{HEADPOND_PEER_MODULES};
-    const char* path = std::getenv("NODE_PATH");
-    std::string rest = path != nullptr ? path : "";
-    while (!rest.empty()) {
-        const std::size_t end = rest.find(':');
-        folders.emplace_back(rest.substr(0, end));
-        rest = end == std::string::npos ? "" : rest.substr(end + 1);
-    }
+    std::vector<fs::path> folders = folders_in("NODE_PATH");
+    folders.insert(folders.begin(), HEADPOND_PEER_MODULES);
     for (const fs::path& folder : folders) {
         if (fs::exists(folder / package / "package.json") &&
             fs::exists(folder / "better-sqlite3")) {
