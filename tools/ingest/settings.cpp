@@ -111,6 +111,28 @@ void require_sense(const CLI::App& app, const IngestSettings& settings) {
     }
 }
 
+void add_feed_options(CLI::App& app, IngestSettings& settings) {
+    app.add_option("FEED", settings.feeds,
+                   "files in RSS, Atom or RDF; - is standard input; none: the bundled sample");
+    app.add_option("--db", settings.database, "the SQLite file (default headpond.db)")
+        ->type_name("FILE");
+    app.add_flag("--hide-coordinates", settings.hide_coordinates,
+                 "treat the feeds' coordinates as unknown, and report how well they were found")
+        ->disable_flag_override();
+}
+
+void add_resolver_options(CLI::App& app, IngestSettings& settings) {
+    app.add_option("--resolver", settings.resolver, "gazetteer, or none: every batch fails")
+        ->type_name("NAME");
+}
+
+void add_output_options(CLI::App& app, IngestSettings& settings) {
+    app.add_option("--output", settings.output, "write all alerts as NDJSON; - is standard output")
+        ->type_name("FILE");
+    app.add_flag("--json", settings.json, "the summary as one line of JSON")
+        ->disable_flag_override();
+}
+
 }  // namespace
 
 std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
@@ -122,19 +144,9 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
         "that carry no coordinates, in batches through a Headpond queue.",
         "headpond-ingest");
     app.set_version_flag("--version", version_text());
-    app.add_option("FEED", settings.feeds,
-                   "files in RSS, Atom or RDF; - is standard input; none: the bundled sample");
-    app.add_option("--db", settings.database, "the SQLite file (default headpond.db)")
-        ->type_name("FILE");
-    app.add_option("--resolver", settings.resolver, "gazetteer, or none: every batch fails")
-        ->type_name("NAME");
-    app.add_flag("--hide-coordinates", settings.hide_coordinates,
-                 "treat the feeds' coordinates as unknown, and report how well they were found")
-        ->disable_flag_override();
-    app.add_option("--output", settings.output, "write all alerts as NDJSON; - is standard output")
-        ->type_name("FILE");
-    app.add_flag("--json", settings.json, "the summary as one line of JSON")
-        ->disable_flag_override();
+    add_feed_options(app, settings);
+    add_resolver_options(app, settings);
+    add_output_options(app, settings);
     app.footer(
         "Exit codes: 0 the input is drained; 2 the database is corrupt; 3 usage or failure.\n"
         "Limits that are set are kept in the file, for all its users.");

@@ -10,6 +10,16 @@
 
 namespace headpond::ingest {
 
+// The service of --resolver moonshot, or any other that is compatible with OpenAI's chat
+// completions.
+struct MoonshotSettings {
+    std::string base_url = "https://api.moonshot.ai/v1";
+    std::string model = "kimi-k2.6";
+    std::string key;  // never printed, logged or stored
+    Ms connect_timeout{10'000};
+    Ms call_timeout{120'000};  // of a whole call, connecting included
+};
+
 struct IngestSettings {
     std::vector<std::string> feeds;  // paths; "-" is standard input
     std::string database = "headpond.db";
@@ -17,6 +27,7 @@ struct IngestSettings {
     std::string output;  // NDJSON of all alerts; empty: none, "-": standard output
     bool hide_coordinates = false;
     bool json = false;
+    MoonshotSettings moonshot;
     Options queue;
 };
 
