@@ -1,6 +1,8 @@
 #include "resolver.h"
 
+#include "gazetteer/gazetteer.h"
 #include "location.h"
+#include "moonshot/moonshot_resolver.h"
 
 #include <stdexcept>
 
@@ -53,11 +55,13 @@ class NoResolver final : public Resolver {
 
 }  // namespace
 
-std::unique_ptr<Resolver> make_resolver(std::string_view name) {
-    if (name == "gazetteer") return std::make_unique<GazetteerResolver>();
-    if (name == "none") return std::make_unique<NoResolver>();
-    throw std::invalid_argument("resolver is '" + std::string(name) +
-                                "'; allowed: gazetteer, none");
+std::unique_ptr<Resolver> make_resolver(const IngestSettings& settings, const Options& queue) {
+    if (settings.resolver == "gazetteer") return std::make_unique<GazetteerResolver>();
+    if (settings.resolver == "none") return std::make_unique<NoResolver>();
+    if (settings.resolver == "moonshot") {
+        return std::make_unique<MoonshotResolver>(settings.moonshot, queue);
+    }
+    throw std::invalid_argument("no resolver is called " + settings.resolver);
 }
 
 }  // namespace headpond::ingest

@@ -1,9 +1,10 @@
 // Who answers "where is this?".
 #pragma once
 
-#include "gazetteer/gazetteer.h"
+#include "settings.h"
 
 #include <headpond/batch.h>
+#include <headpond/options.h>
 
 #include <memory>
 #include <span>
@@ -22,7 +23,8 @@ class Resolver {
     virtual Settlement resolve(std::span<const Item> items, const std::stop_token& stop) = 0;
 };
 
-// gazetteer or none; throws std::invalid_argument for another name.
-[[nodiscard]] std::unique_ptr<Resolver> make_resolver(std::string_view name);
+// The resolver that the settings name; its backoff, clock and randomness are those of `queue`.
+[[nodiscard]] std::unique_ptr<Resolver> make_resolver(const IngestSettings& settings,
+                                                      const Options& queue);
 
 }  // namespace headpond::ingest

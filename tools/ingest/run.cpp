@@ -77,8 +77,7 @@ bool is_new(const std::string& database) {
 // One run on one file. A new file is made when the first feed has been read.
 class Run {
   public:
-    explicit Run(const IngestSettings& settings)
-        : settings_(settings), resolver_(make_resolver(settings.resolver)) {}
+    explicit Run(const IngestSettings& settings) : settings_(settings) {}
 
     int go() {
         if (settings_.feeds.empty()) {
@@ -109,6 +108,7 @@ class Run {
         queue_.emplace(settings_.queue);
         warn_of_few_outcomes(queue_->options());
         unclaimed_ = unclaimed_outcomes(*queue_);
+        resolver_ = make_resolver(settings_, queue_->options());
         pipeline_.emplace(*queue_, *resolver_, settings_.hide_coordinates);
         show_progress(*pipeline_);
         pipeline_->open();
@@ -159,8 +159,8 @@ class Run {
     const IngestSettings& settings_;
     const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     SignalStop signals_;
-    std::unique_ptr<Resolver> resolver_;
     std::optional<Queue> queue_;
+    std::unique_ptr<Resolver> resolver_;
     std::optional<Pipeline> pipeline_;
     std::int64_t unclaimed_ = 0;  // outcomes dropped unread before this run
     int code_ = 0;

@@ -90,9 +90,10 @@ void set_limits(const CLI::App& app, const std::map<std::string, std::string>& v
 }
 
 void require_sense(const CLI::App& app, const IngestSettings& settings) {
-    if (settings.resolver != "gazetteer" && settings.resolver != "none") {
-        throw UsageError("--resolver is " + cli::shown(settings.resolver) +
-                         "; allowed: gazetteer, none");
+    const std::string& resolver = settings.resolver;
+    if (resolver != "gazetteer" && resolver != "moonshot" && resolver != "none") {
+        throw UsageError("--resolver is " + cli::shown(resolver) +
+                         "; allowed: gazetteer, moonshot, none");
     }
     if (app.count("--output") > 0 && settings.output.empty()) {
         throw UsageError("--output is ''; allowed: a writable path, or -");
@@ -121,9 +122,11 @@ void add_feed_options(CLI::App& app, IngestSettings& settings) {
         ->disable_flag_override();
 }
 
-void add_resolver_options(CLI::App& app, IngestSettings& settings) {
-    app.add_option("--resolver", settings.resolver, "gazetteer, or none: every batch fails")
+void add_resolver_options(CLI::App& app, IngestSettings& settings, MoonshotFlags& moonshot) {
+    app.add_option("--resolver", settings.resolver,
+                   "gazetteer, moonshot, or none: every batch fails (default gazetteer)")
         ->type_name("NAME");
+    moonshot.add_to(app);
 }
 
 void add_output_options(CLI::App& app, IngestSettings& settings) {
@@ -145,7 +148,8 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
         "headpond-ingest");
     app.set_version_flag("--version", version_text());
     add_feed_options(app, settings);
-    add_resolver_options(app, settings);
+    MoonshotFlags moonshot;
+    add_resolver_options(app, settings, moonshot);
     add_output_options(app, settings);
     app.footer(
         "Exit codes: 0 the input is drained; 2 the database is corrupt; 3 usage or failure.\n"
@@ -163,6 +167,7 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     }
     set_limits(app, limits, settings.queue, argc, argv);
     require_sense(app, settings);
+    if (settings.resolver == "moonshot") settings.moonshot = moonshot.read();
     settings.queue.path = settings.database;
     return settings;
 }

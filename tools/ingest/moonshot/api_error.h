@@ -1,0 +1,26 @@
+// The service's errors.
+#pragma once
+
+#include "moonshot/chat_answer.h"
+
+#include <string>
+#include <string_view>
+
+namespace headpond::ingest {
+
+// {"error": {"type", "code", "message"}} of a body; all empty where it has none.
+struct ApiError {
+    std::string type, code, message;
+    [[nodiscard]] bool empty() const { return type.empty() && code.empty() && message.empty(); }
+};
+[[nodiscard]] ApiError read_api_error(std::string_view body);
+
+// What an error says about the service. By its status where that leaves no doubt, else by its type
+// (https://platform.kimi.ai/docs/api/errors, and the names that compatible servers use), else by
+// its status.
+[[nodiscard]] ChatVerdict verdict_of(int status, const ApiError& error);
+
+// One line: "HTTP 429, rate_limit_reached_error: ...", of at most 300 bytes.
+[[nodiscard]] std::string line_of(int status, const ApiError& error);
+
+}  // namespace headpond::ingest
