@@ -10,6 +10,7 @@
 #include <headpond/admin.h>
 #include <headpond/headpond.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -188,13 +189,18 @@ TEST_F(MoonshotCalls, AnAnswerInPiecesIsOneAnswer) {
     EXPECT_EQ(outcomes(), "resolved 3");
 }
 
-TEST_F(MoonshotCalls, ASlowAnswerWithinTheDeadlineCounts) {
-    answer = [](const httplib::Request& request, httplib::Response& response) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{300});
+TEST_F(MoonshotCalls, ASlowAnswerIsWaitedForUnderTheLease) {
+    std::atomic<bool> seen{false};
+    answer = [&](const httplib::Request& request, httplib::Response& response) {
+        while (!seen) std::this_thread::yield();
         answer_well(request, response);
     };
     put(1, 3);
-    EXPECT_TRUE(run());
+    auto done = std::async(std::launch::async, [&] { return run(); });
+    while (query("SELECT count(*) FROM leases") == "0") std::this_thread::yield();
+    EXPECT_EQ(outcomes(), "");
+    seen = true;
+    EXPECT_TRUE(done.get());
     EXPECT_EQ(deliveries(), "1 acked");
 }
 
