@@ -239,5 +239,12 @@ TEST(ChatAnswer, RetryAfterIsReadAsSecondsAndAsADate) {
     EXPECT_EQ(answer_to(response, {"a"}).retry_after, std::nullopt);
 }
 
+TEST(ChatAnswer, AnUnavailableServiceThatNamesItsTimeIsOverloaded) {
+    HttpResponse response{.status = 503};
+    EXPECT_EQ(answer_to(response, {"a"}).verdict, ChatVerdict::unavailable);
+    response.headers["retry-after"] = "7";
+    EXPECT_EQ(answer_to(response, {"a"}).verdict, ChatVerdict::rate_limited);
+}
+
 }  // namespace
 }  // namespace headpond::ingest

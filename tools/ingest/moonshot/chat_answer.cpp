@@ -256,6 +256,10 @@ ChatAnswer read_chat_answer(const HttpResponse& response, const std::set<std::st
     const bool good = response.status >= 200 && response.status < 300;
     if (!good || !error.empty()) {
         answer.verdict = verdict_of(response.status, error);
+        // A server that names its time is overloaded, or at work on itself: nobody need try.
+        if (response.status == 503 && answer.retry_after) {
+            answer.verdict = ChatVerdict::rate_limited;
+        }
         answer.error = line_of(response.status, error);
         return answer;
     }
