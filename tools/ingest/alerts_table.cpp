@@ -1,13 +1,8 @@
 #include "alerts_table.h"
 
-#include "settings.h"
+#include "guest_statement.h"
 
-#include <headpond/error.h>
 #include <headpond/sqlite.h>
-
-#include <memory>
-
-#include <sqlite3.h>
 
 namespace headpond::ingest {
 
@@ -44,72 +39,6 @@ sqlite3* db(void* handle) {
     return static_cast<sqlite3*>(handle);
 }
 
-[[noreturn]] void fail(sqlite3* handle) {
-    const int code = sqlite3_extended_errcode(handle);
-    const int kind = code & 0xff;
-    const bool corrupt = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
-    throw Error(kind == SQLITE_FULL ? ErrorCode::disk_full
-                : corrupt           ? ErrorCode::corrupt
-                                    : ErrorCode::io,
-                "alerts", "", sqlite3_errmsg(handle), code);
-}
-
-// A statement of one use; every result code is looked at.
-class Statement {
-  public:
-    Statement(void* handle, const std::string& sql) : handle_(db(handle)) {
-        check(sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement_, nullptr));
-    }
-    Statement(const Statement&) = delete;
-    Statement& operator=(const Statement&) = delete;
-    ~Statement() { sqlite3_finalize(statement_); }
-
-    void bind(int index, std::string_view text) {
-        check(sqlite3_bind_text64(statement_, index, text.data(), text.size(), SQLITE_TRANSIENT,
-                                  SQLITE_UTF8));
-    }
-    void bind_or_null(int index, std::string_view text) {
-        if (!text.empty()) bind(index, text);
-    }
-    void bind(int index, const std::optional<double>& number) {
-        if (number) check(sqlite3_bind_double(statement_, index, *number));
-    }
-    void bind(int index, const std::optional<WallTime>& at) {
-        if (at) check(sqlite3_bind_int64(statement_, index, at->time_since_epoch().count()));
-    }
-    bool step() {
-        const int code = sqlite3_step(statement_);
-        if (code == SQLITE_ROW) return true;
-        if (code != SQLITE_DONE) fail(handle_);
-        return false;
-    }
-    std::int64_t change() {
-        step();
-        return sqlite3_changes64(handle_);
-    }
-    [[nodiscard]] std::string text(int column) {
-        const auto* bytes = sqlite3_column_text(statement_, column);
-        if (bytes == nullptr) return {};
-        return {reinterpret_cast<const char*>(bytes),
-                static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
-    }
-    [[nodiscard]] std::optional<double> number(int column) {
-        if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
-        return sqlite3_column_double(statement_, column);
-    }
-    [[nodiscard]] std::optional<WallTime> time(int column) {
-        if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
-        return WallTime{std::chrono::milliseconds{sqlite3_column_int64(statement_, column)}};
-    }
-
-  private:
-    void check(int code) {
-        if (code != SQLITE_OK) fail(handle_);
-    }
-    sqlite3* handle_;
-    sqlite3_stmt* statement_ = nullptr;
-};
-
 AlertRow read_row(Statement& row) {
     AlertRow read;
     read.alert.uuid = row.text(0);
@@ -130,46 +59,19 @@ AlertRow read_row(Statement& row) {
     return read;
 }
 
-// One line of what is wrong with a table or view that has our name; empty: nothing, or none has.
-std::string foreign(void* handle) {
-    Statement found(handle, "SELECT type FROM sqlite_schema WHERE name = 'alerts' COLLATE NOCASE");
-    if (!found.step()) return {};
-    const std::string type = found.text(0);
-    if (type != "table") return "a " + type;
-    std::string missing = std::string(columns) + ", ";
-    bool keyed = false;
-    Statement column(handle, "SELECT name, pk FROM pragma_table_info('alerts')");
-    while (column.step()) {
-        const std::string name = column.text(0) + ", ";
-        keyed |= name == "uuid, " && column.text(1) == "1";
-        // Whole names only: each begins the list or follows a blank.
-        const auto at = (" " + missing).find(" " + name);
-        if (at != std::string::npos) missing.erase(at, name.size());
-    }
-    if (!missing.empty()) return "a table without " + missing.substr(0, missing.size() - 2);
-    return keyed ? std::string{} : "a table whose primary key is not uuid";
-}
-
 }  // namespace
 
 AlertsTable::AlertsTable(Transaction& transaction) : handle_(sqlite_handle(transaction)) {}
 
 void AlertsTable::create() {
-    const std::string wrong = foreign(handle_);
-    if (!wrong.empty()) {
-        throw UsageError("the database has " + wrong +
-                         " under the name alerts; allowed: a file where that name is free, or the "
-                         "table of headpond-ingest");
-    }
-    if (sqlite3_exec(db(handle_), schema, nullptr, nullptr, nullptr) != SQLITE_OK) {
-        fail(db(handle_));
-    }
+    create_guest_table(db(handle_),
+                       {.name = "alerts", .key = "uuid", .columns = columns, .schema = schema});
 }
 
 bool AlertsTable::add(const AlertRow& row) {
-    Statement insert(handle_, std::string("INSERT INTO alerts (") + columns +
-                                  ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                                  "ON CONFLICT (uuid) DO NOTHING");
+    Statement insert(db(handle_), std::string("INSERT INTO alerts (") + columns +
+                                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                                      "ON CONFLICT (uuid) DO NOTHING");
     insert.bind(1, row.alert.uuid);
     insert.bind(2, row.alert.title);
     insert.bind(3, row.alert.summary);
@@ -189,7 +91,7 @@ bool AlertsTable::add(const AlertRow& row) {
 }
 
 void AlertsTable::remove(std::string_view uuid) {
-    Statement remove(handle_, "DELETE FROM alerts WHERE uuid = ?");
+    Statement remove(db(handle_), "DELETE FROM alerts WHERE uuid = ?");
     remove.bind(1, uuid);
     remove.change();
 }
@@ -206,7 +108,7 @@ bool AlertsTable::resolve(std::string_view uuid, const std::optional<Location>& 
 
 bool AlertsTable::end(std::string_view uuid, const std::optional<Location>& location,
                       std::string_view reason, bool of_fallback) {
-    Statement update(handle_,
+    Statement update(db(handle_),
                      "UPDATE alerts SET location_method = ?2, location_confidence = ?3, "
                      "latitude = ?4, longitude = ?5, location_name = ?6, location_country = ?7, "
                      "location_reason = ?8 WHERE uuid = ?1 AND location_method IN "
@@ -230,7 +132,7 @@ bool AlertsTable::end(std::string_view uuid, const std::optional<Location>& loca
 }
 
 void AlertsTable::reopen_redriven() {
-    Statement update(handle_,
+    Statement update(db(handle_),
                      "UPDATE alerts SET location_method = 'batch_pending', location_reason = NULL "
                      "WHERE location_method = 'fallback' "
                      "AND uuid IN (SELECT key FROM items WHERE tracked)");
@@ -239,7 +141,7 @@ void AlertsTable::reopen_redriven() {
 
 std::int64_t AlertsTable::settle_lost() {
     Statement update(
-        handle_,
+        db(handle_),
         "UPDATE alerts SET location_method = 'fallback', location_confidence = 'none', "
         "location_reason = 'outcome dropped unread' "
         "WHERE location_method = 'batch_pending' "
@@ -250,20 +152,20 @@ std::int64_t AlertsTable::settle_lost() {
 
 std::vector<std::string> AlertsTable::pending() {
     std::vector<std::string> uuids;
-    Statement rows(handle_, "SELECT uuid FROM alerts WHERE location_method = 'batch_pending'");
+    Statement rows(db(handle_), "SELECT uuid FROM alerts WHERE location_method = 'batch_pending'");
     while (rows.step()) uuids.push_back(rows.text(0));
     return uuids;
 }
 
 std::optional<AlertRow> AlertsTable::find(std::string_view uuid) {
-    Statement row(handle_, std::string("SELECT ") + columns + " FROM alerts WHERE uuid = ?");
+    Statement row(db(handle_), std::string("SELECT ") + columns + " FROM alerts WHERE uuid = ?");
     row.bind(1, uuid);
     if (!row.step()) return std::nullopt;
     return read_row(row);
 }
 
 void AlertsTable::each(const std::function<void(const AlertRow&)>& fn) {
-    Statement rows(handle_,
+    Statement rows(db(handle_),
                    std::string("SELECT ") + columns + " FROM alerts ORDER BY published_at, uuid");
     while (rows.step()) fn(read_row(rows));
 }
