@@ -1,8 +1,10 @@
 #include "feeds.h"
 
 #include "../headpond/utf8.h"
+#include "fetch/feed_request.h"
 
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 #include <spdlog/spdlog.h>
@@ -11,15 +13,24 @@
 namespace headpond::ingest {
 
 void require_feeds(const IngestSettings& settings) {
+    std::set<std::string> addresses;
     for (const std::string& feed : settings.feeds) {
         if (feed == "-") continue;
-        if (feed.starts_with("http://") || feed.starts_with("https://")) {
-            throw UsageError("the feed " + feed + " is an address; allowed: a file, or -");
+        const FeedSource source = feed_source(feed);
+        if (!source.host.empty()) {
+            if (addresses.insert(feed).second) continue;
+            throw UsageError("the feed " + source.shown +
+                             " is given more than once; allowed: once");
         }
         std::error_code error;
         if (!std::filesystem::exists(feed, error)) {
             throw UsageError("the feed '" + feed +
-                             "' does not exist; allowed: a readable file, or -");
+                             "' does not exist; allowed: an address, a readable file, or -");
+        }
+        if (settings.fetch.follow && !std::filesystem::is_regular_file(feed, error)) {
+            throw UsageError("the feed '" + feed +
+                             "' cannot be read again; allowed with --follow: an address, or a "
+                             "regular file");
         }
     }
 }

@@ -1,4 +1,4 @@
-// The feeds that the command line names, read one by one.
+// The feeds that the command line names; files are read one by one.
 #pragma once
 
 #include "feed/feed.h"
@@ -10,8 +10,8 @@
 
 namespace headpond::ingest {
 
-// Looks at what can be seen before anything is opened. Throws UsageError where a feed is an address
-// or is missing.
+// Looks at what can be seen before anything is opened or asked. Throws UsageError where an address
+// is none or comes twice, and where a file is missing.
 void require_feeds(const IngestSettings& settings);
 
 // Reads a file or, for -, standard input; logs the feed's warnings. nullopt: `stop` was asked for

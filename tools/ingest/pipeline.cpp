@@ -16,6 +16,7 @@ constexpr std::size_t chunk = 50;
 constexpr std::size_t outcomes_chunk = 500;
 // How long a lease is waited for before the run looks around.
 constexpr Ms slice{500};
+constexpr std::uint64_t idle_looks = 1'000;
 
 AlertRow row_of(const Alert& alert, bool hide_coordinates) {
     AlertRow row;
@@ -230,6 +231,14 @@ bool Pipeline::drain(const std::stop_token& stop) {
     }
     if (!pending_.empty()) holdups_.look(pending_);
     return pending_.empty();
+}
+
+void Pipeline::work(const std::stop_token& stop) {
+    const bool processed = process(When::due, Ms{0}, stop);
+    progress();
+    if (processed || pending_.empty()) return;
+    // Rarely, as it reads all that are pending.
+    if (++idle_ % idle_looks == 0) forget_settled_elsewhere();
 }
 
 void Pipeline::progress() const {

@@ -49,6 +49,10 @@ class Pipeline {
     // stopped until reopened. False: something is left pending, and why has been logged.
     bool drain(const std::stop_token& stop);
 
+    // Processes one batch if one is due, and applies what outcomes there are: for a run without an
+    // end, between feeds.
+    void work(const std::stop_token& stop);
+
     [[nodiscard]] const RunCounts& counts() const noexcept { return counts_; }
     // The uuids of this run: those of its feeds and those it resumed.
     [[nodiscard]] const std::unordered_set<std::string>& uuids() const noexcept { return uuids_; }
@@ -74,7 +78,8 @@ class Pipeline {
     Holdups holdups_;
     const bool hide_coordinates_;
     RunCounts counts_;
-    bool trimmed_ = false;  // the file was cleaned up since the last alert was stored
+    std::uint64_t idle_ = 0;  // looks of work() that found nothing due
+    bool trimmed_ = false;    // the file was cleaned up since the last alert was stored
     std::unordered_set<std::string> uuids_;
     std::unordered_set<std::string> pending_;
     std::unordered_set<std::int64_t> batches_;

@@ -3,17 +3,23 @@
 #include "../headpond/utf8.h"
 #include "alerts_output.h"
 #include "feeds.h"
+#include "fetch/feed_intake.h"
 #include "pipeline.h"
 #include "report.h"
 #include "sample.h"
 #include "signals.h"
 
+#include <headpond/error.h>
+
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -23,6 +29,8 @@ namespace headpond::ingest {
 namespace {
 
 constexpr int failure = 3;
+// How long the next feed is waited for before batches are looked at.
+constexpr Ms look_around{500};
 
 // On a terminal only, one line that is written over.
 void show_progress(Pipeline& pipeline) {
@@ -68,6 +76,25 @@ void say_left_out(const LeftOut& left, const std::string& feed, const Options& o
         *options.disk_free_min);
 }
 
+// Of a run without an end with a database that is busy or full for a while.
+class Patience {
+  public:
+    void works() {
+        if (std::exchange(failing_, false)) spdlog::info("The database works again");
+    }
+    // Waits a little. Other errors are thrown on.
+    void fails(const Error& error, const std::stop_token& stop) {
+        if (error.code() != ErrorCode::busy && error.code() != ErrorCode::disk_full) throw;
+        if (!std::exchange(failing_, true)) spdlog::error("{}", error.what());
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any().wait_for(lock, stop, look_around, [] { return false; });
+    }
+
+  private:
+    bool failing_ = false;
+};
+
 bool is_new(const std::string& database) {
     std::error_code error;
     return !std::filesystem::exists(database, error) ||
@@ -83,6 +110,8 @@ class Run {
         if (settings_.feeds.empty()) {
             spdlog::info("No feed was named: the bundled sample is read");
             take(parse_feed(bundled_sample(), {.file_name = "sample"}), "the sample");
+        } else if (settings_.fetch.follow) {
+            follow();
         } else {
             if (!is_new(settings_.database)) open();
             take_feeds();
@@ -115,15 +144,68 @@ class Run {
         say_what_was_there(*pipeline_);
     }
 
-    // A feed that cannot be used does not keep the others from it.
+    // Addresses are asked while files are read, and files come in their order. A feed that cannot
+    // be used does not keep the others from it.
     void take_feeds() {
+        std::vector<FeedSource> addresses;
+        std::vector<std::string> files;
         for (const std::string& name : settings_.feeds) {
+            FeedSource source = feed_source(name);
+            if (source.host.empty()) {
+                files.push_back(name);
+            } else {
+                addresses.push_back(std::move(source));
+            }
+        }
+        FeedIntake intake(addresses, settings_.fetch, system_clock(), system_random());
+        if (queue_ && !addresses.empty()) intake.attach(*queue_);
+        intake.start(signals_.token());
+        if (take_files(files)) take_addresses(intake);
+        if (intake.failed()) code_ = failure;
+    }
+
+    // False: there is no room for more, or a signal came.
+    bool take_files(const std::vector<std::string>& names) {
+        for (const std::string& name : names) {
             try {
                 const auto feed = read_feed(name, signals_.token());
-                if (!feed || !take(*feed, name)) return;
+                if (!feed || !take(*feed, name)) return false;
             } catch (const FeedError& error) {
                 spdlog::error("{}", error.what());
                 code_ = failure;
+            }
+        }
+        return true;
+    }
+
+    void take_addresses(FeedIntake& intake) {
+        while (!intake.done() && !signals_.token().stop_requested()) {
+            const auto arrival = intake.next(look_around);
+            if (arrival && !take(intake, *arrival)) return;
+            if (pipeline_) pipeline_->work(signals_.token());
+        }
+        // What the last ones left behind, where one was read at all.
+        if (queue_) intake.attach(*queue_);
+    }
+
+    // Until a signal. What a feed or the database lack for a while ends nothing.
+    void follow() {
+        open();
+        std::vector<FeedSource> sources;
+        for (const std::string& name : settings_.feeds) sources.push_back(feed_source(name));
+        FeedIntake intake(sources, settings_.fetch, system_clock(), system_random());
+        intake.attach(*queue_);
+        intake.start(signals_.token());
+        spdlog::info("Following {} feeds, each read again every {} s", sources.size(),
+                     static_cast<double>(settings_.fetch.follow->count()) / 1000);
+        Patience patience;
+        while (!signals_.token().stop_requested()) {
+            try {
+                if (const auto arrival = intake.next(look_around)) (void)take(intake, *arrival);
+                pipeline_->work(signals_.token());
+                patience.works();
+            } catch (const Error& error) {
+                patience.fails(error, signals_.token());
             }
         }
     }
@@ -137,6 +219,19 @@ class Run {
             code_ = failure;
         }
         return left.alerts == 0 && !signals_.token().stop_requested();
+    }
+    bool take(FeedIntake& intake, const FeedIntake::Arrival& arrival) {
+        open();
+        intake.attach(*queue_);
+        intake.storing(arrival);
+        const LeftOut left = pipeline_->take(arrival.feed, signals_.token());
+        const bool whole = left.alerts == 0 && !signals_.token().stop_requested();
+        if (intake.stored(arrival, left, whole)) {
+            say_left_out(left, arrival.shown, queue_->options());
+        }
+        // A run without an end takes them when it reads the feed again.
+        if (left.alerts > 0 && !settings_.fetch.follow) code_ = failure;
+        return whole;
     }
 
     void report() {

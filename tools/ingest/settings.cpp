@@ -7,8 +7,11 @@
 #include <headpond/version.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <iostream>
 #include <map>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -112,9 +115,61 @@ void require_sense(const CLI::App& app, const IngestSettings& settings) {
     }
 }
 
+// The number that was given, else `otherwise`.
+double number_of(const CLI::App& app, const std::string& flag, double min, double max,
+                 const std::string& allowed, double otherwise) {
+    if (app.count(flag) == 0) return otherwise;
+    const auto text = app[flag]->as<std::string>();
+    double number = 0;
+    const char* end = text.data() + text.size();
+    const auto [behind, error] =
+        std::from_chars(text.data(), end, number, std::chars_format::fixed);
+    const bool read = error == std::errc{} && behind == end;
+    if (!read || !(number >= min && number <= max)) {
+        throw UsageError(flag + " is " + cli::shown(text) + "; allowed: " + allowed);
+    }
+    return number;
+}
+
+Ms seconds_of(const CLI::App& app, const std::string& flag, double min, double max,
+              const std::string& allowed, Ms otherwise) {
+    const double seconds =
+        number_of(app, flag, min, max, allowed, static_cast<double>(otherwise.count()) / 1000);
+    return Ms{std::llround(seconds * 1000)};
+}
+
+void set_fetch(const CLI::App& app, const std::vector<std::string>& feeds, FetchSettings& fetch) {
+    fetch.timeout = seconds_of(app, "--feed-timeout", 0.1, 3600,
+                               "seconds from 0.1 to 3600, decimals allowed", fetch.timeout);
+    fetch.connect_timeout = std::min(fetch.connect_timeout, fetch.timeout);
+    fetch.host_delay = seconds_of(app, "--host-delay", 0, 3600,
+                                  "seconds from 0 to 3600, decimals allowed", fetch.host_delay);
+    const double bytes =
+        number_of(app, "--feed-bytes-max", 1, 1073741824, "a whole number from 1 to 1073741824",
+                  static_cast<double>(fetch.bytes_max));
+    fetch.bytes_max = static_cast<std::size_t>(bytes);
+    if (app.count("--follow") == 0) return;
+    fetch.follow =
+        seconds_of(app, "--follow", 1, 86400, "seconds from 1 to 86400, decimals allowed", Ms{0});
+    if (feeds.empty() || std::count(feeds.begin(), feeds.end(), "-") > 0) {
+        throw UsageError("--follow is given " +
+                         std::string(feeds.empty() ? "without a feed" : "with the feed -") +
+                         "; allowed: with addresses and files, which can be read again");
+    }
+}
+
 void add_feed_options(CLI::App& app, IngestSettings& settings) {
     app.add_option("FEED", settings.feeds,
-                   "files in RSS, Atom or RDF; - is standard input; none: the bundled sample");
+                   "RSS, Atom or RDF: addresses (http, https), files; - is standard input; none: "
+                   "the bundled sample");
+    app.add_option("--follow", "read all feeds again every so many seconds, until a signal")
+        ->type_name("SECONDS");
+    app.add_option("--feed-bytes-max", "bytes of an address's feed, unpacked (default 16777216)")
+        ->type_name("BYTES");
+    app.add_option("--feed-timeout", "seconds for a whole answer (default 30)")
+        ->type_name("SECONDS");
+    app.add_option("--host-delay", "seconds between two requests to one host (default 1)")
+        ->type_name("SECONDS");
     app.add_option("--db", settings.database, "the SQLite file (default headpond.db)")
         ->type_name("FILE");
     app.add_flag("--hide-coordinates", settings.hide_coordinates,
@@ -168,6 +223,7 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     set_limits(app, limits, settings.queue, argc, argv);
     require_sense(app, settings);
     if (settings.resolver == "moonshot") settings.moonshot = moonshot.read();
+    set_fetch(app, settings.feeds, settings.fetch);
     settings.queue.path = settings.database;
     return settings;
 }

@@ -14,8 +14,18 @@ namespace headpond::ingest {
 
 using cli::UsageError;
 
+// How feeds are asked that are addresses, and how often.
+struct FetchSettings {
+    std::optional<Ms> follow;                       // all feeds again and again; none: each once
+    std::size_t bytes_max = std::size_t{16} << 20;  // of an answer, unpacked
+    Ms timeout{30'000};                             // of a whole answer
+    Ms connect_timeout{10'000};
+    Ms host_delay{1'000};  // between two requests to one host
+};
+
 struct IngestSettings {
-    std::vector<std::string> feeds;  // paths; "-" is standard input
+    std::vector<std::string> feeds;  // paths and addresses; "-" is standard input
+    FetchSettings fetch;
     std::string database = "headpond.db";
     std::string resolver = "gazetteer";
     std::string output;  // NDJSON of all alerts; empty: none, "-": standard output
