@@ -1,6 +1,6 @@
 #include "alerts_table.h"
 
-#include "guest_statement.h"
+#include "alerts_row.h"
 
 #include <headpond/sqlite.h>
 
@@ -24,39 +24,23 @@ CREATE TABLE IF NOT EXISTS alerts (
     location_country    TEXT,
     location_reason     TEXT,
     feed_latitude       REAL,
-    feed_longitude      REAL
+    feed_longitude      REAL,
+    added_at            INTEGER, -- milliseconds since 1970
+    located_at          INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS alerts_pending ON alerts (uuid)
     WHERE location_method = 'batch_pending';
 )";
 
-constexpr const char* columns =
-    "uuid, title, summary, link, source_tag, published_at, latitude, longitude, location_method, "
-    "location_confidence, location_name, location_country, location_reason, feed_latitude, "
-    "feed_longitude";
-
-sqlite3* db(void* handle) {
-    return static_cast<sqlite3*>(handle);
-}
-
-AlertRow read_row(Statement& row) {
-    AlertRow read;
-    read.alert.uuid = row.text(0);
-    read.alert.title = row.text(1);
-    read.alert.summary = row.text(2);
-    read.alert.link = row.text(3);
-    read.alert.source_tag = row.text(4);
-    read.alert.published_at = row.time(5);
-    read.alert.latitude = row.number(6);
-    read.alert.longitude = row.number(7);
-    read.method = row.text(8);
-    read.confidence = row.text(9);
-    read.name = row.text(10);
-    read.country = row.text(11);
-    read.reason = row.text(12);
-    read.feed_latitude = row.number(13);
-    read.feed_longitude = row.number(14);
-    return read;
+// Rows keep NULL there: when they were added is not known.
+void add_later_columns(sqlite3* handle) {
+    for (const char* column : {"added_at", "located_at"}) {
+        Statement found(handle, "SELECT 1 FROM pragma_table_info('alerts') WHERE name = ?");
+        found.bind(1, column);
+        if (found.step()) continue;
+        Statement(handle, std::string("ALTER TABLE alerts ADD COLUMN ") + column + " INTEGER")
+            .change();
+    }
 }
 
 }  // namespace
@@ -64,14 +48,15 @@ AlertRow read_row(Statement& row) {
 AlertsTable::AlertsTable(Transaction& transaction) : handle_(sqlite_handle(transaction)) {}
 
 void AlertsTable::create() {
-    create_guest_table(db(handle_),
-                       {.name = "alerts", .key = "uuid", .columns = columns, .schema = schema});
+    create_guest_table(
+        handle_, {.name = "alerts", .key = "uuid", .columns = first_columns, .schema = schema});
+    add_later_columns(handle_);
 }
 
 bool AlertsTable::add(const AlertRow& row) {
-    Statement insert(db(handle_), std::string("INSERT INTO alerts (") + columns +
-                                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                                      "ON CONFLICT (uuid) DO NOTHING");
+    Statement insert(handle_, "INSERT INTO alerts (" + all_columns() +
+                                  ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                                  "ON CONFLICT (uuid) DO NOTHING");
     insert.bind(1, row.alert.uuid);
     insert.bind(2, row.alert.title);
     insert.bind(3, row.alert.summary);
@@ -87,34 +72,35 @@ bool AlertsTable::add(const AlertRow& row) {
     insert.bind_or_null(13, row.reason);
     insert.bind(14, row.feed_latitude);
     insert.bind(15, row.feed_longitude);
+    insert.bind(16, row.added_at);
+    insert.bind(17, row.located_at);
     return insert.change() > 0;
 }
 
 void AlertsTable::remove(std::string_view uuid) {
-    Statement remove(db(handle_), "DELETE FROM alerts WHERE uuid = ?");
+    Statement remove(handle_, "DELETE FROM alerts WHERE uuid = ?");
     remove.bind(1, uuid);
     remove.change();
 }
 
-bool AlertsTable::settle(std::string_view uuid, const std::optional<Location>& location,
-                         std::string_view reason) {
-    return end(uuid, location, reason, false);
+bool AlertsTable::settle(std::string_view uuid, std::string_view reason) {
+    Statement update(
+        handle_,
+        "UPDATE alerts SET location_method = 'fallback', location_confidence = 'none', "
+        "location_reason = ?2 WHERE uuid = ?1 AND location_method = 'batch_pending'");
+    update.bind(1, uuid);
+    update.bind_or_null(2, reason);
+    return update.change() > 0;
 }
 
 bool AlertsTable::resolve(std::string_view uuid, const std::optional<Location>& location,
-                          std::string_view reason) {
-    return end(uuid, location, reason, true);
-}
-
-bool AlertsTable::end(std::string_view uuid, const std::optional<Location>& location,
-                      std::string_view reason, bool of_fallback) {
-    Statement update(db(handle_),
+                          std::string_view reason, WallTime at) {
+    Statement update(handle_,
                      "UPDATE alerts SET location_method = ?2, location_confidence = ?3, "
                      "latitude = ?4, longitude = ?5, location_name = ?6, location_country = ?7, "
-                     "location_reason = ?8 WHERE uuid = ?1 AND location_method IN "
-                     "('batch_pending', ?9)");
+                     "location_reason = ?8, located_at = ?9 WHERE uuid = ?1 AND location_method IN "
+                     "('batch_pending', 'fallback')");
     update.bind(1, uuid);
-    if (of_fallback) update.bind(9, "fallback");
     if (location) {
         update.bind(2, location->method);
         update.bind(3, location->confidence);
@@ -123,6 +109,7 @@ bool AlertsTable::end(std::string_view uuid, const std::optional<Location>& loca
         update.bind_or_null(6, location->name);
         update.bind_or_null(7, location->country);
         update.bind_or_null(8, location->basis);
+        update.bind(9, std::optional(at));
     } else {
         update.bind(2, "fallback");
         update.bind(3, "none");
@@ -132,7 +119,7 @@ bool AlertsTable::end(std::string_view uuid, const std::optional<Location>& loca
 }
 
 void AlertsTable::reopen_redriven() {
-    Statement update(db(handle_),
+    Statement update(handle_,
                      "UPDATE alerts SET location_method = 'batch_pending', location_reason = NULL "
                      "WHERE location_method = 'fallback' "
                      "AND uuid IN (SELECT key FROM items WHERE tracked)");
@@ -141,7 +128,7 @@ void AlertsTable::reopen_redriven() {
 
 std::int64_t AlertsTable::settle_lost() {
     Statement update(
-        db(handle_),
+        handle_,
         "UPDATE alerts SET location_method = 'fallback', location_confidence = 'none', "
         "location_reason = 'outcome dropped unread' "
         "WHERE location_method = 'batch_pending' "
@@ -152,21 +139,26 @@ std::int64_t AlertsTable::settle_lost() {
 
 std::vector<std::string> AlertsTable::pending() {
     std::vector<std::string> uuids;
-    Statement rows(db(handle_), "SELECT uuid FROM alerts WHERE location_method = 'batch_pending'");
+    Statement rows(handle_, "SELECT uuid FROM alerts WHERE location_method = 'batch_pending'");
     while (rows.step()) uuids.push_back(rows.text(0));
     return uuids;
 }
 
+void AlertsTable::each_pending(const std::function<void(const AlertRow&)>& fn) {
+    Statement rows(handle_, "SELECT " + all_columns() +
+                                " FROM alerts WHERE location_method = 'batch_pending'");
+    while (rows.step()) fn(read_row(rows));
+}
+
 std::optional<AlertRow> AlertsTable::find(std::string_view uuid) {
-    Statement row(db(handle_), std::string("SELECT ") + columns + " FROM alerts WHERE uuid = ?");
+    Statement row(handle_, "SELECT " + all_columns() + " FROM alerts WHERE uuid = ?");
     row.bind(1, uuid);
     if (!row.step()) return std::nullopt;
     return read_row(row);
 }
 
 void AlertsTable::each(const std::function<void(const AlertRow&)>& fn) {
-    Statement rows(db(handle_),
-                   std::string("SELECT ") + columns + " FROM alerts ORDER BY published_at, uuid");
+    Statement rows(handle_, "SELECT " + all_columns() + " FROM alerts ORDER BY published_at, uuid");
     while (rows.step()) fn(read_row(rows));
 }
 

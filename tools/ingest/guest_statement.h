@@ -13,6 +13,9 @@ struct sqlite3_stmt;
 
 namespace headpond::ingest {
 
+// Throws Error with what SQLite says.
+[[noreturn]] void fail(sqlite3* handle);
+
 // A prepared statement; every result code is looked at. Throws Error with what SQLite says.
 class Statement {
   public:
@@ -31,6 +34,8 @@ class Statement {
     void bind_integer(int index, const std::optional<std::int64_t>& number);
     // True: there is a row.
     bool step();
+    // To be bound and run again.
+    void reset();
     // Runs to the end; answers how many rows were changed.
     std::int64_t change();
     [[nodiscard]] std::string text(int column);

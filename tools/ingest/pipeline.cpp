@@ -5,6 +5,7 @@
 #include <headpond/error.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace headpond::ingest {
@@ -17,10 +18,15 @@ constexpr std::size_t outcomes_chunk = 500;
 // How long a lease is waited for before the run looks around.
 constexpr Ms slice{500};
 constexpr std::uint64_t idle_looks = 1'000;
+// Batches that are remembered, so that each is counted once: more than wait for another attempt.
+constexpr std::size_t batches_kept = 65'536;
+// Pending alerts of other processes that are left to the next recount.
+constexpr std::int64_t foreign_max = 1'000;
 
-AlertRow row_of(const Alert& alert, bool hide_coordinates) {
+AlertRow row_of(const Alert& alert, bool hide_coordinates, WallTime now) {
     AlertRow row;
     row.alert = alert;
+    row.added_at = now;
     const bool placed = alert.latitude && alert.longitude;
     if (placed && hide_coordinates) {
         row.feed_latitude = alert.latitude;
@@ -29,6 +35,7 @@ AlertRow row_of(const Alert& alert, bool hide_coordinates) {
     if (placed && !hide_coordinates) {
         row.method = "feed";
         row.confidence = "high";
+        row.located_at = now;
     } else {
         row.alert.latitude.reset();
         row.alert.longitude.reset();
@@ -40,27 +47,30 @@ AlertRow row_of(const Alert& alert, bool hide_coordinates) {
 
 // Stores alerts in a transaction, which may run again.
 struct Storing {
-    Storing(bool hide, const std::unordered_set<std::string>& seen_by_run)
-        : hide_coordinates(hide), seen(seen_by_run) {}
+    Storing(bool hide, WallTime time, Tally& counted)
+        : hide_coordinates(hide), now(time), tally(counted) {}
 
     void run(Transaction& transaction, std::span<const Alert* const> alerts) {
         known = 0;
         pending.clear();
+        rows.clear();
         refused.clear();
         disk = false;
         AlertsTable table(transaction);
         for (const Alert* alert : alerts) {
-            const AlertRow row = row_of(*alert, hide_coordinates);
+            AlertRow row = row_of(*alert, hide_coordinates, now);
             if (!table.add(row)) {
-                // One that was refused a moment ago was not stored; one that was is known.
-                known += seen.contains(alert->uuid) ? 0 : 1;
-            } else if (row.method == "batch_pending") {
-                enqueue(transaction, table, *alert);
+                if (tally.seen(alert->uuid)) continue;
+                known += 1;
+                if (auto there = table.find(alert->uuid)) rows.push_back(std::move(*there));
+            } else if (row.method != "batch_pending" || enqueue(transaction, table, *alert, row)) {
+                rows.push_back(std::move(row));
             }
         }
     }
 
-    void enqueue(Transaction& transaction, AlertsTable& table, const Alert& alert) {
+    // False: there was no room, and the alert is not stored.
+    bool enqueue(Transaction& transaction, AlertsTable& table, const Alert& alert, AlertRow& row) {
         const std::string payload = to_payload(alert);
         const Enqueued answer = transaction.enqueue({.key = alert.uuid,
                                                      .source_tag = alert.source_tag,
@@ -71,23 +81,28 @@ struct Storing {
             case Enqueued::stored:
             case Enqueued::duplicate:
                 pending.push_back(alert.uuid);
-                break;
+                return true;
             case Enqueued::too_large:
-                table.settle(alert.uuid, {}, "too_large");
-                break;
+                row.method = "fallback";
+                row.reason = "too_large";
+                table.settle(alert.uuid, row.reason);
+                return true;
             case Enqueued::refused:
             case Enqueued::no_room:
-                table.remove(alert.uuid);
-                refused.push_back(&alert);
-                disk |= answer == Enqueued::no_room;
                 break;
         }
+        table.remove(alert.uuid);
+        refused.push_back(&alert);
+        disk |= answer == Enqueued::no_room;
+        return false;
     }
 
     bool hide_coordinates;
-    const std::unordered_set<std::string>& seen;
+    WallTime now;
+    Tally& tally;
     std::int64_t known = 0;
     std::vector<std::string> pending;
+    std::vector<AlertRow> rows;  // as they are in the table, of those not counted yet
     std::vector<const Alert*> refused;
     bool disk = false;  // one was refused for want of disk
 };
@@ -102,7 +117,12 @@ Pipeline::Pipeline(Queue& queue, Resolver& resolver, bool hide_coordinates)
                      return resolver_.resolve(items, stop);
                  }),
       holdups_(queue),
-      hide_coordinates_(hide_coordinates) {}
+      hide_coordinates_(hide_coordinates),
+      tally_(hide_coordinates),
+      clock_(queue.options().clock),
+      batches_(batches_kept) {
+    if (!clock_) clock_ = system_clock();
+}
 
 void Pipeline::open() {
     queue_.transact([&](Transaction& transaction) {
@@ -110,10 +130,12 @@ void Pipeline::open() {
         table.create();
         counts_.lost = table.settle_lost();
         table.reopen_redriven();
-        for (auto& uuid : table.pending()) pending_.insert(std::move(uuid));
+        table.each_pending([&](const AlertRow& row) {
+            pending_.insert(row.alert.uuid);
+            tally_.count(row);
+        });
     });
     counts_.resumed = static_cast<std::int64_t>(pending_.size());
-    uuids_ = pending_;
 }
 
 LeftOut Pipeline::take(const Feed& feed, const std::stop_token& stop) {
@@ -134,6 +156,8 @@ LeftOut Pipeline::take(const Feed& feed, const std::stop_token& stop) {
         if (make_room(stop)) continue;
         if (!stop.stop_requested()) return {.alerts = waiting.size(), .disk = refused.disk};
     }
+    const auto own = static_cast<std::int64_t>(pending_.size());
+    if (tally_.total().pending > own + foreign_max) recount();
     return {};
 }
 
@@ -153,7 +177,7 @@ bool Pipeline::make_room(const std::stop_token& stop) {
 
 // Stores in one transaction; answers the alerts that found no room and were not stored.
 Pipeline::Refused Pipeline::store(std::span<const Alert* const> alerts) {
-    Storing storing(hide_coordinates_, uuids_);
+    Storing storing(hide_coordinates_, clock_->wall(), tally_);
     try {
         queue_.transact([&](Transaction& transaction) { storing.run(transaction, alerts); });
     } catch (const Error& error) {
@@ -163,12 +187,7 @@ Pipeline::Refused Pipeline::store(std::span<const Alert* const> alerts) {
     }
     counts_.known += storing.known;
     pending_.insert(storing.pending.begin(), storing.pending.end());
-    for (const Alert* alert : alerts) {
-        if (std::find(storing.refused.begin(), storing.refused.end(), alert) ==
-            storing.refused.end()) {
-            uuids_.insert(alert->uuid);
-        }
-    }
+    for (const AlertRow& row : storing.rows) tally_.count(row);
     return {.alerts = std::move(storing.refused), .disk = storing.disk};
 }
 
@@ -176,7 +195,7 @@ bool Pipeline::process(When when, Ms wait, const std::stop_token& stop) {
     const RunReport report = processor_.run_once(when, wait, stop);
     if (report.processed) {
         counts_.attempts += 1;
-        if (batches_.insert(report.batch).second) counts_.batches += 1;
+        if (!batches_.meet(static_cast<std::uint64_t>(report.batch))) counts_.batches += 1;
     }
     while (apply_outcomes() > 0) {
     }
@@ -187,35 +206,65 @@ bool Pipeline::process(When when, Ms wait, const std::stop_token& stop) {
 std::size_t Pipeline::apply_outcomes() {
     if (queue_.outcomes(1).empty()) return 0;
     std::vector<Outcome> applied;
+    std::vector<AlertRow> rows;
     queue_.transact([&](Transaction& transaction) {
         applied = transaction.outcomes(outcomes_chunk);
+        rows.clear();
         AlertsTable table(transaction);
         std::vector<std::int64_t> ids;
         for (const Outcome& outcome : applied) {
-            const bool resolved = outcome.state == OutcomeState::resolved;
-            const auto location = resolved ? from_result(outcome.result) : std::nullopt;
-            if (resolved) {
-                table.resolve(outcome.key, location, "no place found");
+            if (outcome.state == OutcomeState::resolved) {
+                table.resolve(outcome.key, from_result(outcome.result), "no place found",
+                              outcome.settled_at);
             } else {
-                table.settle(outcome.key, {}, outcome.reason);
+                table.settle(outcome.key, outcome.reason);
+            }
+            if (tally_.is_open(outcome.key)) {
+                if (auto row = table.find(outcome.key)) rows.push_back(std::move(*row));
             }
             ids.push_back(outcome.item_id);
         }
         transaction.forget(ids);
     });
+    for (const AlertRow& row : rows) tally_.count(row);
     for (const Outcome& outcome : applied) pending_.erase(outcome.key);
     return applied.size();
 }
 
 // Another process on the same file may have applied an outcome of ours.
 void Pipeline::forget_settled_elsewhere() {
+    std::vector<std::string> settled;
     queue_.transact([&](Transaction& transaction) {
+        settled.clear();
         AlertsTable table(transaction);
         table.settle_lost();
         const auto pending = table.pending();
         const std::unordered_set<std::string> still(pending.begin(), pending.end());
-        std::erase_if(pending_, [&](const std::string& uuid) { return !still.contains(uuid); });
+        std::copy_if(pending_.begin(), pending_.end(), std::back_inserter(settled),
+                     [&](const std::string& uuid) { return !still.contains(uuid); });
     });
+    for (const std::string& uuid : settled) pending_.erase(uuid);
+    look_up(settled);
+}
+
+void Pipeline::look_up(const std::vector<std::string>& uuids) {
+    for (std::size_t at = 0; at < uuids.size(); at += outcomes_chunk) {
+        const std::size_t end = std::min(uuids.size(), at + outcomes_chunk);
+        queue_.transact([&](Transaction& transaction) {
+            AlertsTable table(transaction);
+            for (std::size_t i = at; i < end; ++i) {
+                if (const auto row = table.find(uuids[i])) {
+                    tally_.count(*row);
+                } else {
+                    tally_.remove(uuids[i]);
+                }
+            }
+        });
+    }
+}
+
+void Pipeline::recount() {
+    look_up(tally_.open());
 }
 
 bool Pipeline::drain(const std::stop_token& stop) {
@@ -242,7 +291,9 @@ void Pipeline::work(const std::stop_token& stop) {
 }
 
 void Pipeline::progress() const {
-    if (on_progress) on_progress(uuids_.size(), pending_.size());
+    if (on_progress) {
+        on_progress(static_cast<std::size_t>(tally_.total().alerts), pending_.size());
+    }
 }
 
 }  // namespace headpond::ingest

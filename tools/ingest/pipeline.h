@@ -3,13 +3,16 @@
 
 #include "feed/feed.h"
 #include "holdups.h"
+#include "recent_set.h"
 #include "resolver.h"
+#include "tally.h"
 
 #include <headpond/processor.h>
 #include <headpond/queue.h>
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -20,7 +23,9 @@ namespace headpond::ingest {
 
 // What this run did, besides what the table holds.
 struct RunCounts {
-    std::int64_t known = 0;     // alerts of the feeds that the table had already
+    // Alerts of the feeds that the table had already when this run first met them. One that is
+    // listed again and again counts again once Tally::alerts_kept others came between.
+    std::int64_t known = 0;
     std::int64_t resumed = 0;   // pending alerts that an earlier run left
     std::int64_t lost = 0;      // of those, without an outcome to come
     std::int64_t batches = 0;   // distinct batches this run handled
@@ -54,8 +59,10 @@ class Pipeline {
     void work(const std::stop_token& stop);
 
     [[nodiscard]] const RunCounts& counts() const noexcept { return counts_; }
-    // The uuids of this run: those of its feeds and those it resumed.
-    [[nodiscard]] const std::unordered_set<std::string>& uuids() const noexcept { return uuids_; }
+    // The alerts of this run: those of its feeds and those it resumed.
+    [[nodiscard]] const Tally& tally() const noexcept { return tally_; }
+    // Looks up what others made of them meanwhile.
+    void recount();
     // Called after each step with alerts seen and alerts still pending.
     std::function<void(std::size_t, std::size_t)> on_progress;
 
@@ -70,6 +77,7 @@ class Pipeline {
     bool process(When when, Ms wait, const std::stop_token& stop);
     std::size_t apply_outcomes();
     void forget_settled_elsewhere();
+    void look_up(const std::vector<std::string>& uuids);
     void progress() const;
 
     Queue& queue_;
@@ -79,10 +87,11 @@ class Pipeline {
     const bool hide_coordinates_;
     RunCounts counts_;
     std::uint64_t idle_ = 0;  // looks of work() that found nothing due
-    bool trimmed_ = false;    // the file was cleaned up since the last alert was stored
-    std::unordered_set<std::string> uuids_;
+    Tally tally_;
+    std::shared_ptr<Clock> clock_;
+    bool trimmed_ = false;  // the file was cleaned up since the last alert was stored
     std::unordered_set<std::string> pending_;
-    std::unordered_set<std::int64_t> batches_;
+    RecentSet batches_;
 };
 
 }  // namespace headpond::ingest

@@ -1,4 +1,4 @@
-// What a run leaves on standard output: the summary, the accuracy, the alerts.
+// What a run leaves on standard output: the summary, and how well hidden places were found.
 #pragma once
 
 #include "pipeline.h"
@@ -7,33 +7,34 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace headpond::ingest {
 
-// Of the run's alerts that carry hidden coordinates.
-struct Accuracy {
-    std::int64_t alerts = 0;
-    std::int64_t located = 0;        // by a batch
-    std::int64_t within_100_km = 0;  // of those located
-    std::int64_t right_country = 0;  // of those located
-    std::int64_t fallback = 0;
+struct SourceSummary {
+    std::optional<std::string> source;  // absent: the sources beyond those kept by name
+    Counts counts;
+    Accuracy accuracy;
 };
 
 struct Summary {
-    std::int64_t alerts = 0, by_feed = 0, by_batch = 0, fallback = 0, pending = 0;
-    std::int64_t evicted = 0, expired = 0, abandoned = 0, rejected = 0;
+    Counts counts;
     RunCounts run;
-    std::int64_t unclaimed = 0;  // outcomes dropped unread while it ran
-    std::optional<Accuracy> accuracy;
+    std::int64_t unclaimed = 0;          // outcomes dropped unread while it ran
+    std::vector<SourceSummary> sources;  // most alerts first
+    bool measured = false;               // coordinates were hidden: accuracy and misses count
+    Accuracy accuracy;
+    std::vector<Miss> misses;  // the worst first
     double seconds = 0;
 };
 
-// Counts the run's alerts in the table.
-[[nodiscard]] Summary summarise(Queue& queue, const Pipeline& pipeline, bool hide_coordinates);
+// Looks up what is still open of the run's alerts, and sums up.
+[[nodiscard]] Summary summarise(Pipeline& pipeline);
 
 // Outcomes that were dropped unread since the file was made.
 [[nodiscard]] std::int64_t unclaimed_outcomes(Queue& queue);
 
+// Lines of at most 100 columns.
 void print_table(std::ostream& out, const Summary& summary);
 // One line.
 void print_json(std::ostream& out, const Summary& summary);

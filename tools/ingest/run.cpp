@@ -235,7 +235,7 @@ class Run {
     }
 
     void report() {
-        Summary summary = summarise(*queue_, *pipeline_, settings_.hide_coordinates);
+        Summary summary = summarise(*pipeline_);
         summary.unclaimed = unclaimed_outcomes(*queue_) - unclaimed_;
         if (summary.unclaimed > 0) {
             spdlog::warn("{} outcomes were dropped unread: outcomes_max is {}", summary.unclaimed,
