@@ -241,13 +241,14 @@ class Run {
             spdlog::warn("{} outcomes were dropped unread: outcomes_max is {}", summary.unclaimed,
                          *queue_->options().outcomes_max);
         }
-        if (!settings_.output.empty()) write_alerts(*queue_, settings_.output, std::cout);
+        write_outputs(*queue_, settings_, std::cout);
         summary.seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+        std::ostream& out = fills_standard_output(settings_) ? std::cerr : std::cout;
         if (settings_.json) {
-            print_json(std::cout, summary);
+            print_json(out, summary);
         } else {
-            print_table(std::cout, summary);
+            print_table(out, summary);
         }
     }
 

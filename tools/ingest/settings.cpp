@@ -7,8 +7,6 @@
 #include <headpond/version.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iostream>
 #include <map>
 #include <system_error>
@@ -98,9 +96,6 @@ void require_sense(const CLI::App& app, const IngestSettings& settings) {
         throw UsageError("--resolver is " + cli::shown(resolver) +
                          "; allowed: gazetteer, moonshot, none");
     }
-    if (app.count("--output") > 0 && settings.output.empty()) {
-        throw UsageError("--output is ''; allowed: a writable path, or -");
-    }
     const std::string& tag = settings.queue.log_tag;
     if (cli::one_line(tag) != tag) {
         throw UsageError(
@@ -115,46 +110,48 @@ void require_sense(const CLI::App& app, const IngestSettings& settings) {
     }
 }
 
-// The number that was given, else `otherwise`.
-double number_of(const CLI::App& app, const std::string& flag, double min, double max,
-                 const std::string& allowed, double otherwise) {
+Ms seconds_of(const CLI::App& app, const std::string& flag, Ms least, Ms most, Ms otherwise) {
     if (app.count(flag) == 0) return otherwise;
-    const auto text = app[flag]->as<std::string>();
-    double number = 0;
-    const char* end = text.data() + text.size();
-    const auto [behind, error] =
-        std::from_chars(text.data(), end, number, std::chars_format::fixed);
-    const bool read = error == std::errc{} && behind == end;
-    if (!read || !(number >= min && number <= max)) {
-        throw UsageError(flag + " is " + cli::shown(text) + "; allowed: " + allowed);
-    }
-    return number;
-}
-
-Ms seconds_of(const CLI::App& app, const std::string& flag, double min, double max,
-              const std::string& allowed, Ms otherwise) {
-    const double seconds =
-        number_of(app, flag, min, max, allowed, static_cast<double>(otherwise.count()) / 1000);
-    return Ms{std::llround(seconds * 1000)};
+    return cli::parse_seconds(flag, app[flag]->as<std::string>(), least, most);
 }
 
 void set_fetch(const CLI::App& app, const std::vector<std::string>& feeds, FetchSettings& fetch) {
-    fetch.timeout = seconds_of(app, "--feed-timeout", 0.1, 3600,
-                               "seconds from 0.1 to 3600, decimals allowed", fetch.timeout);
+    constexpr Ms hour{3'600'000};
+    fetch.timeout = seconds_of(app, "--feed-timeout", Ms{100}, hour, fetch.timeout);
     fetch.connect_timeout = std::min(fetch.connect_timeout, fetch.timeout);
-    fetch.host_delay = seconds_of(app, "--host-delay", 0, 3600,
-                                  "seconds from 0 to 3600, decimals allowed", fetch.host_delay);
-    const double bytes =
-        number_of(app, "--feed-bytes-max", 1, 1073741824, "a whole number from 1 to 1073741824",
-                  static_cast<double>(fetch.bytes_max));
-    fetch.bytes_max = static_cast<std::size_t>(bytes);
+    fetch.host_delay = seconds_of(app, "--host-delay", Ms{0}, hour, fetch.host_delay);
+    if (app.count("--feed-bytes-max") > 0) {
+        fetch.bytes_max = static_cast<std::size_t>(cli::parse_count(
+            "--feed-bytes-max", app["--feed-bytes-max"]->as<std::string>(), 1, 1 << 30));
+    }
     if (app.count("--follow") == 0) return;
-    fetch.follow =
-        seconds_of(app, "--follow", 1, 86400, "seconds from 1 to 86400, decimals allowed", Ms{0});
+    fetch.follow = seconds_of(app, "--follow", Ms{1'000}, cli::day, Ms{0});
     if (feeds.empty() || std::count(feeds.begin(), feeds.end(), "-") > 0) {
         throw UsageError("--follow is given " +
                          std::string(feeds.empty() ? "without a feed" : "with the feed -") +
                          "; allowed: with addresses and files, which can be read again");
+    }
+}
+
+void require_outputs(const CLI::App& app, IngestSettings& settings) {
+    bool any = false;
+    for (const char* option : {"--output", "--geojson", "--map"}) {
+        if (app.count(option) == 0) continue;
+        any = true;
+        if (app[option]->as<std::string>().empty()) {
+            throw UsageError(std::string(option) + " is ''; allowed: a writable path, or -");
+        }
+    }
+    if (app.count("--since") == 0) return;
+    const auto text = app["--since"]->as<std::string>();
+    settings.since = parse_since(text);
+    if (!settings.since) {
+        throw UsageError("--since is " + cli::shown(text) +
+                         "; allowed: " + std::string(since_allowed));
+    }
+    if (!any) {
+        throw UsageError(
+            "--since is given without an output; allowed: with --output, --geojson or --map");
     }
 }
 
@@ -187,6 +184,12 @@ void add_resolver_options(CLI::App& app, IngestSettings& settings, MoonshotFlags
 void add_output_options(CLI::App& app, IngestSettings& settings) {
     app.add_option("--output", settings.output, "write all alerts as NDJSON; - is standard output")
         ->type_name("FILE");
+    app.add_option("--geojson", settings.geojson, "write those with a position as GeoJSON; or -")
+        ->type_name("FILE");
+    app.add_option("--map", settings.map, "write a page with a map of all alerts; or -")
+        ->type_name("FILE");
+    app.add_option("--since", "write only alerts added since: 2026-11-24T08:00:00Z, 2026-11-24, 6h")
+        ->type_name("WHEN");
     app.add_flag("--json", settings.json, "the summary as one line of JSON")
         ->disable_flag_override();
 }
@@ -224,6 +227,7 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     require_sense(app, settings);
     if (settings.resolver == "moonshot") settings.moonshot = moonshot.read();
     set_fetch(app, settings.feeds, settings.fetch);
+    require_outputs(app, settings);
     settings.queue.path = settings.database;
     return settings;
 }

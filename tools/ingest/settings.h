@@ -3,6 +3,7 @@
 
 #include "../headpond/arguments.h"
 #include "moonshot/moonshot_settings.h"
+#include "since.h"
 
 #include <headpond/options.h>
 
@@ -28,7 +29,11 @@ struct IngestSettings {
     FetchSettings fetch;
     std::string database = "headpond.db";
     std::string resolver = "gazetteer";
-    std::string output;  // NDJSON of all alerts; empty: none, "-": standard output
+    // Where alerts are written; empty: nowhere, "-": standard output.
+    std::string output;          // as NDJSON
+    std::string geojson;         // as GeoJSON
+    std::string map;             // as a page with a map
+    std::optional<Since> since;  // absent: all alerts
     bool hide_coordinates = false;
     bool json = false;
     MoonshotSettings moonshot;  // read only for the resolver moonshot

@@ -1,0 +1,33 @@
+// The table `alerts` as it is at one moment, for what is put out.
+#pragma once
+
+#include "alerts_table.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+struct sqlite3;
+
+namespace headpond::ingest {
+
+// A read transaction on a connection of its own: writers go on beside it, however slowly the rows
+// are taken. One thread. A Queue must hold the file open, and its table be made, for as long.
+class AlertsReader {
+  public:
+    // Throws Error.
+    explicit AlertsReader(const std::string& path);
+    AlertsReader(const AlertsReader&) = delete;
+    AlertsReader& operator=(const AlertsReader&) = delete;
+    ~AlertsReader();
+
+    // Rows by published time, one at a time; with `since` those alone that were added then or
+    // later. Where no time of adding is known, the published time counts; where neither is, the row
+    // is left out.
+    void each(const std::optional<WallTime>& since, const std::function<void(const AlertRow&)>& fn);
+
+  private:
+    sqlite3* handle_ = nullptr;
+};
+
+}  // namespace headpond::ingest
