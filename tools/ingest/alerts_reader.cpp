@@ -1,6 +1,6 @@
 #include "alerts_reader.h"
 
-#include "alerts_statement.h"
+#include "alerts_row.h"
 
 #include <headpond/error.h>
 
