@@ -70,6 +70,7 @@ class Day {
   public:
     Day(double seconds, std::uint64_t seed)
         : seconds_(seconds),
+          seed_(seed),
           news_(200, 4, seed),
           service_(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000 / 20))) {}
 
@@ -142,9 +143,10 @@ class Day {
     }
 
     void report() {
-        std::cout << seconds_ << " s, seed and all: " << news_.added() << " alerts in 200 feeds, "
-                  << news_.requests() << " requests (" << news_.unchanged() << " unchanged, "
-                  << news_.failed() << " failed); the service answered " << service_.answered()
+        std::cout << seconds_ << " s, seed " << seed_ << ": " << news_.added()
+                  << " alerts in 200 feeds, " << news_.requests() << " requests ("
+                  << news_.unchanged() << " unchanged, " << news_.failed()
+                  << " failed); the service answered " << service_.answered()
                   << " calls and failed " << service_.refused() << "\n";
         expect("exit code", exit_, exit_ == 0);
         const std::int64_t alerts = database_.number("SELECT count(*) FROM alerts");
@@ -205,6 +207,7 @@ class Day {
     }
 
     double seconds_;
+    std::uint64_t seed_;
     TempDir dir_;
     News news_;
     TroubledService service_;
