@@ -141,7 +141,7 @@ TEST_F(IngestRun, BadArgumentsAreNamedAndNothingIsCreated) {
     const std::string feed = write_feed("one", 3);
     for (const std::vector<std::string>& arguments :
          std::vector<std::vector<std::string>>{{"missing.xml"},
-                                               {"http://a.example/feed"},
+                                               {"http://user:password@a.example/feed"},
                                                {feed, "--resolver", "oracle"},
                                                {feed, "--items-max", "0"},
                                                {feed, "--age-max", "-5"},

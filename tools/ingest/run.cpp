@@ -158,7 +158,7 @@ class Run {
             }
         }
         FeedIntake intake(addresses, settings_.fetch, system_clock(), system_random());
-        if (queue_ && !addresses.empty()) intake.attach(*queue_);
+        if (queue_) intake.attach(*queue_);
         intake.start(signals_.token());
         if (take_files(files)) take_addresses(intake);
         if (intake.failed()) code_ = failure;

@@ -40,7 +40,9 @@ FeedIntake::FeedIntake(const std::vector<FeedSource>& sources, const FetchSettin
 }
 
 void FeedIntake::attach(Queue& queue) {
-    if (queue_ != nullptr) return;
+    const bool none = std::all_of(feeds_.begin(), feeds_.end(),
+                                  [](const Known& known) { return known.source.host.empty(); });
+    if (queue_ != nullptr || none) return;
     queue.transact([&](Transaction& transaction) {
         FeedsTable table(transaction);
         table.create();

@@ -27,7 +27,7 @@ constexpr int service_unavailable = 503;
 // What stands between "//" and the path: credentials, host, port.
 std::string_view authority_of(std::string_view address) {
     address.remove_prefix(address.find("//") + 2);
-    return address.substr(0, address.find_first_of("/?#\\"));
+    return address.substr(0, address.find_first_of("/?#"));
 }
 
 // What a server sent, or somebody wrote into the table, may not become a header of its own.
@@ -136,11 +136,14 @@ FeedSource feed_source(const std::string& name) {
                     : "control characters, or is not UTF-8"));
     }
     FeedSource source{.name = name, .shown = name.substr(0, name.find_first_of("?#")), .host = {}};
+    // Where the host is, is then a guess, and what stands there may be a password. libcurl reads
+    // http:///a as http://a.
+    const std::string none = "a feed begins like an address and is none";
+    if (authority.empty()) refuse(none);
     try {
         source.host = host_of(name);
     } catch (const HttpError&) {
-        // Where the host ends is then a guess, and what comes before it may be a password.
-        refuse("a feed begins like an address and is none");
+        refuse(none);
     }
     return source;
 }
