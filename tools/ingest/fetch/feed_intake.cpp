@@ -66,7 +66,7 @@ ReaderFeed FeedIntake::resumed(const Known& known) const {
     const FeedRow& row = known.row;
     const Ms now = clock_->since_boot();
     const Ms interval = settings_.follow.value_or(Ms{0});
-    const bool well = row.failures == 0 && row.last_error.empty();
+    const bool well = row.failures <= 0 && row.last_error.empty();
     const Ms longest = well ? interval : std::max(pause_max, interval);
     Ms wait{0};
     if (row.next_at) wait = std::clamp(*row.next_at - clock_->wall(), Ms{0}, longest);
