@@ -2,6 +2,7 @@
 
 #include "alerts_table.h"
 #include "holdups.h"
+#include "report.h"
 #include "support/temp_dir.h"
 
 #include <headpond/admin.h>
@@ -152,6 +153,68 @@ TEST_F(PipelineRun, AFallbackNeverReplacesAResolvedAlert) {
     abandon(2, 1);
     EXPECT_EQ(rows(), "1 gazetteer_batch title\n2 fallback abandoned\n");
     EXPECT_TRUE(queue->outcomes(10).empty());
+}
+
+// --- what the run counts ------------------------------------------------------------------------
+
+TEST_F(PipelineRun, AFeedReadAgainCountsNoAlertTwice) {
+    resolver.works = true;
+    for (int reading = 0; reading < 3; ++reading) {
+        (void)pipeline->take(feed(1, 120), {});
+        EXPECT_TRUE(pipeline->drain({}));
+    }
+    EXPECT_EQ(summarise(*pipeline).counts.alerts, 120);
+    EXPECT_EQ(summarise(*pipeline).counts.by_batch, 120);
+    EXPECT_EQ(pipeline->counts().known, 0);
+    reopen();
+    for (int reading = 0; reading < 3; ++reading) (void)pipeline->take(feed(1, 120), {});
+    EXPECT_EQ(summarise(*pipeline).counts.by_batch, 120);
+    EXPECT_EQ(pipeline->counts().known, 120);
+}
+
+TEST_F(PipelineRun, ARedrivenAlertCountsAsWhatItBecame) {
+    abandon(1, 2);
+    EXPECT_EQ(summarise(*pipeline).counts.abandoned, 2);
+    EXPECT_EQ(Admin(*queue).redrive({}).redriven, 2);
+    (void)pipeline->take(feed(3, 1), {});
+    EXPECT_TRUE(pipeline->drain({}));
+    const Counts counts = summarise(*pipeline).counts;
+    EXPECT_EQ(counts.alerts, 3);
+    EXPECT_EQ(counts.by_batch, 3);
+    EXPECT_EQ(counts.fallback, 0);
+    EXPECT_EQ(counts.abandoned, 0);
+}
+
+TEST_F(PipelineRun, WhatAnotherProcessMadeOfAnAlertCounts) {
+    (void)pipeline->take(feed(1, 3), {});
+    Queue other_queue(options());
+    SwitchedResolver other_resolver;
+    other_resolver.works = true;
+    Pipeline other(other_queue, other_resolver, false);
+    other.open();
+    EXPECT_EQ(other.counts().resumed, 3);
+    // Both met them while they were pending; one places them.
+    EXPECT_EQ(summarise(*pipeline).counts.pending, 3);
+    EXPECT_TRUE(other.drain({}));
+    for (Pipeline* one : {&other, &*pipeline}) {
+        const Counts counts = summarise(*one).counts;
+        EXPECT_EQ(counts.alerts, 3);
+        EXPECT_EQ(counts.by_batch, 3);
+        EXPECT_EQ(counts.pending, 0);
+    }
+}
+
+TEST_F(PipelineRun, AKnownAlertCountsAsWhatTheTableSays) {
+    abandon(1, 2);
+    (void)pipeline->take(feed(3, 2), {});
+    EXPECT_TRUE(pipeline->drain({}));
+    reopen();
+    (void)pipeline->take(feed(1, 4), {});
+    const Counts counts = summarise(*pipeline).counts;
+    EXPECT_EQ(counts.alerts, 4);
+    EXPECT_EQ(counts.abandoned, 2);
+    EXPECT_EQ(counts.by_batch, 2);
+    EXPECT_EQ(pipeline->counts().known, 4);
 }
 
 // --- holdups -------------------------------------------------------------------------------------

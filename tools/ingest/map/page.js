@@ -193,7 +193,9 @@
   };
   const entry = (alert, note) => {
     const item = make('li');
-    item.append(mark(alert.method, fillOf(alert)), ' ', choice(alert));
+    const line = make('div', null, { class: 'line' });
+    line.append(mark(alert.method, fillOf(alert)), choice(alert));
+    item.append(line);
     if (note) item.append(make('div', note, { class: 'quiet', dir: 'auto' }));
     return item;
   };
@@ -225,7 +227,7 @@
     how.append(mark(alert.method, fillOf(alert)), ` ${label(alert.method)}`);
     add('Placed by', how);
     if (alert.placed) add('Confidence', alert.confidence);
-    add(alert.placed ? 'Found in' : 'Why', alert.reason);
+    if (alert.reason !== label(alert.method)) add(alert.placed ? 'Found by' : 'Why', alert.reason);
     add('Link', linkOf(alert));
     box.append(list);
   };
@@ -374,44 +376,51 @@
   };
 
   // Alerts whose marks would cover each other are one group; groups keep still while one moves.
-  const reach = 22;
-  let groups = [], groupedAt = null, placedNow = [];
-  const group = () => {
-    if (groupedAt === view.zoom * view.width) return;
-    groupedAt = view.zoom * view.width;
-    const cell = reach / scale();
+  const radiusOf = (one) => one.alerts.length === 1 ? 5.5
+    : Math.min(10 + 2 * Math.log2(one.alerts.length), 25);
+  // Each joins the nearest one before it that `near` lets it; `cell` is the most that this may be.
+  const merge = (list, cell, near) => {
     const cells = new Map();
-    const key = (x, y) => x * 100003 + y;
-    groups = [];
-    for (const alert of placedNow) {
-      const cx = Math.floor(alert.lon / cell), cy = Math.floor(alert.lat / cell);
-      let nearest = null, least = cell * cell;
+    const key = (x, y) => x * 1000003 + y;
+    const kept = [];
+    for (const one of list) {
+      const cx = Math.floor(one.lon / cell), cy = Math.floor(one.lat / cell);
+      let nearest = null, least = Infinity;
       for (let x = cx - 1; x <= cx + 1; ++x) {
         for (let y = cy - 1; y <= cy + 1; ++y) {
-          for (const one of cells.get(key(x, y)) ?? []) {
-            const off = (one.lon - alert.lon) ** 2 + (one.lat - alert.lat) ** 2;
-            if (off < least) { nearest = one; least = off; }
+          for (const other of cells.get(key(x, y)) ?? []) {
+            const off = Math.hypot(other.lon - one.lon, other.lat - one.lat);
+            if (off < least && off < near(one, other)) { nearest = other; least = off; }
           }
         }
       }
       if (nearest) {
-        nearest.alerts.push(alert);
+        nearest.alerts.push(...one.alerts);
         continue;
       }
-      const made = { lon: alert.lon, lat: alert.lat, alerts: [alert] };
-      groups.push(made);
+      kept.push(one);
       const place = key(cx, cy);
       if (!cells.has(place)) cells.set(place, []);
-      cells.get(place).push(made);
+      cells.get(place).push(one);
     }
+    return kept;
+  };
+  let groups = [], groupedAt = null, placedNow = [];
+  const group = () => {
+    if (groupedAt === scale()) return;
+    groupedAt = scale();
+    const close = 16 / scale();
+    groups = merge(placedNow.map(({ lon, lat, number }) => ({ lon, lat, alerts: [alerts[number]] })),
+      close, () => close);
     for (const one of groups) {
-      if (one.alerts.length === 1) continue;
       one.lon = one.alerts.reduce((sum, alert) => sum + alert.lon, 0) / one.alerts.length;
       one.lat = one.alerts.reduce((sum, alert) => sum + alert.lat, 0) / one.alerts.length;
     }
+    // Then those whose circles overlap, the larger first.
+    groups.sort((a, b) => b.alerts.length - a.alerts.length);
+    groups = merge(groups, 50 / scale(),
+      (one, other) => 0.9 * (radiusOf(one) + radiusOf(other)) / scale());
   };
-  const radiusOf = (one) => one.alerts.length === 1 ? 5.5
-    : Math.min(10 + 2.2 * Math.log2(one.alerts.length), 26);
 
   const colours = {};
   const readColours = () => {
@@ -528,12 +537,11 @@
     requestAnimationFrame(() => { waiting = false; drawNow(); });
   };
   const resize = () => {
-    const box = canvas.getBoundingClientRect();
     const dots = window.devicePixelRatio || 1;
     view.width = Math.max(canvas.clientWidth, 1);
     view.height = Math.max(canvas.clientHeight, 1);
-    canvas.width = Math.round(box.width * dots);
-    canvas.height = Math.round(box.height * dots);
+    canvas.width = Math.round(view.width * dots);
+    canvas.height = Math.round(view.height * dots);
     ink.setTransform(dots, 0, 0, dots, 0, 0);
     drawNow();
   };
@@ -586,6 +594,7 @@
     hint.style.top = `${one.y + 18 + high > view.height ? Math.max(one.y - high - 14, 4) : one.y + 14}px`;
   };
   const click = (x, y) => {
+    hint.hidden = true;
     const one = groupAt(x, y);
     state.chosen = one && one.alerts.length === 1 ? one.alerts[0] : null;
     state.group = one && one.alerts.length > 1 ? one.alerts : null;
@@ -598,7 +607,7 @@
   const listen = () => {
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
-      return { x: event.clientX - box.left, y: event.clientY - box.top };
+      return { x: event.clientX - box.left - canvas.clientLeft, y: event.clientY - box.top - canvas.clientTop };
     };
     canvas.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;

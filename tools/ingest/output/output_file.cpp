@@ -1,10 +1,12 @@
 #include "output/output_file.h"
 
+#include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <ostream>
 #include <stdexcept>
+#include <streambuf>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -17,54 +19,93 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(int error, const char* otherwise) {
-    throw std::runtime_error(error == 0 ? otherwise : std::generic_category().message(error));
+[[noreturn]] void fail() {
+    throw std::runtime_error(std::generic_category().message(errno));
 }
 
-void write(const fs::path& file, const std::function<void(std::ostream&)>& fn) {
-    errno = 0;
-    std::ofstream out(file, std::ios::trunc);
-    if (!out) fail(errno, "cannot be opened");
-    fn(out);
-    errno = 0;
-    out.flush();
-    // A write that failed before has left no errno that could be trusted.
-    if (!out) fail(errno, "writing failed (is the disk full?)");
-}
-
-// Holds the file beside, so that no other process writes it at the same time.
-class Held {
+// Throws what keeps it from writing.
+class DescriptorBuffer final : public std::streambuf {
   public:
-    explicit Held(const fs::path& file) {
-        // Whoever held it may have renamed it before we have the lock.
-        for (int tries = 0; tries < 100; ++tries) {
-            fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-            if (fd_ < 0) fail(errno, "cannot be opened");
-            if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-                ::close(fd_);
-                throw std::runtime_error("another process is writing it");
-            }
-            struct stat held {
-            }, named{};
-            if (::fstat(fd_, &held) == 0 && ::stat(file.c_str(), &named) == 0 &&
-                held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
-                return;
-            }
-            ::close(fd_);
-        }
-        throw std::runtime_error("other processes are writing it");
+    explicit DescriptorBuffer(int fd) : fd_(fd), buffer_(65'536) {
+        setp(buffer_.data(), buffer_.data() + buffer_.size());
     }
-    Held(const Held&) = delete;
-    Held& operator=(const Held&) = delete;
-    ~Held() { ::close(fd_); }
 
-    void sync() const {
-        if (::fsync(fd_) != 0) fail(errno, "syncing failed");
+  protected:
+    int_type overflow(int_type next) override {
+        sync();
+        if (!traits_type::eq_int_type(next, traits_type::eof())) {
+            *pptr() = traits_type::to_char_type(next);
+            pbump(1);
+        }
+        return traits_type::not_eof(next);
+    }
+    int sync() override {
+        for (const char* at = pbase(); at < pptr();) {
+            const ssize_t count = ::write(fd_, at, static_cast<std::size_t>(pptr() - at));
+            if (count < 0 && errno != EINTR) fail();
+            at += std::max<ssize_t>(count, 0);
+        }
+        setp(buffer_.data(), buffer_.data() + buffer_.size());
+        return 0;
     }
 
   private:
-    int fd_ = -1;
+    const int fd_;
+    std::vector<char> buffer_;
 };
+
+void write(int fd, const std::function<void(std::ostream&)>& fn) {
+    DescriptorBuffer buffer(fd);
+    std::ostream out(&buffer);
+    // The first failure ends the writing, and is passed on as it is.
+    out.exceptions(std::ios::badbit);
+    fn(out);
+    out.flush();
+}
+
+// An open file, closed with it.
+class Descriptor {
+  public:
+    Descriptor(const fs::path& file, int flags)
+        : fd_(::open(file.c_str(), flags | O_CLOEXEC, 0666)) {
+        if (fd_ < 0) fail();
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() { ::close(fd_); }
+    [[nodiscard]] int get() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+bool is_open_at(int fd, const fs::path& file) {
+    struct stat held {
+    }, named{};
+    return ::fstat(fd, &held) == 0 && ::stat(file.c_str(), &named) == 0 &&
+           held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+// False: whoever held the file has renamed it meanwhile.
+bool write_beside(const fs::path& whole, const fs::path& target,
+                  const std::function<void(std::ostream&)>& fn) {
+    const Descriptor file(whole, O_RDWR | O_CREAT);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        throw std::runtime_error("another process is writing it");
+    }
+    if (!is_open_at(file.get(), whole)) return false;
+    try {
+        if (::ftruncate(file.get(), 0) != 0) fail();
+        write(file.get(), fn);
+        if (::fsync(file.get()) != 0) fail();
+        if (::rename(whole.c_str(), target.c_str()) != 0) fail();
+    } catch (...) {
+        std::error_code error;
+        fs::remove(whole, error);
+        throw;
+    }
+    return true;
+}
 
 }  // namespace
 
@@ -91,19 +132,14 @@ void replace_file(const std::string& path, const std::function<void(std::ostream
     std::error_code error;
     const fs::path target = target_of(path);
     if (written_in_place(fs::status(target, error))) {
-        write(target, fn);
+        write(Descriptor(target, O_WRONLY).get(), fn);
         return;
     }
-    const fs::path whole = beside(target);
-    const Held held(whole);
-    try {
-        write(whole, fn);
-        held.sync();
-        fs::rename(whole, target);
-    } catch (...) {
-        fs::remove(whole, error);
-        throw;
+    constexpr int tries = 100;
+    for (int i = 0; i < tries; ++i) {
+        if (write_beside(beside(target), target, fn)) return;
     }
+    throw std::runtime_error("other processes keep writing it");
 }
 
 }  // namespace headpond::ingest
