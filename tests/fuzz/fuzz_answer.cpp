@@ -16,6 +16,9 @@ namespace {
 
 using namespace headpond::ingest;
 
+// Read before the first input, whose time it would else count as.
+const Gazetteer& gazetteer = Gazetteer::builtin();
+
 void require_line(const std::string& text) {
     require(repair_utf8(text) == text, "text is UTF-8");
     for (const char c : text) {
@@ -51,7 +54,7 @@ void run(Input input) {
     response.body = words ? enveloped(input.rest()) : input.rest();
     const std::set<std::string> keys{"a", "b"};
     const ChatAnswer answer =
-        read_chat_answer(response, keys, Gazetteer::builtin(), WallTime{Ms{1'800'000'000'000}});
+        read_chat_answer(response, keys, gazetteer, WallTime{Ms{1'800'000'000'000}});
 
     std::set<std::string> acked;
     for (const Result& one : answer.acked) {

@@ -17,9 +17,8 @@ namespace {
 std::string gzipped(const std::string& text, std::size_t times = 1) {
     z_stream stream{};
     constexpr int gzip_window = 15 + 16;
-    EXPECT_EQ(
-        deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, gzip_window, 8, Z_DEFAULT_STRATEGY),
-        Z_OK);
+    EXPECT_EQ(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, gzip_window, 8, Z_DEFAULT_STRATEGY),
+              Z_OK);
     std::string packed;
     std::array<char, 65536> part{};
     for (std::size_t i = 0; i < times; ++i) {

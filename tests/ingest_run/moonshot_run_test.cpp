@@ -91,8 +91,9 @@ TEST_F(MoonshotRun, BadSettingsAreRefusedBeforeAnythingIsMade) {
     refused("MOONSHOT_MODEL", "a b", "MOONSHOT_MODEL is 'a b'");
     refused("MOONSHOT_CALL_TIMEOUT", "-1", "MOONSHOT_CALL_TIMEOUT is '-1'");
     refused("MOONSHOT_CONNECT_TIMEOUT", "soon", "MOONSHOT_CONNECT_TIMEOUT is 'soon'");
-    auto how = start({feed, "--resolver", "moonshot"});
-    expect_refused(how, "--resolver moonshot has no key");
+    expect_refused(start({feed, "--workers", "0"}), "--workers is '0'");
+    expect_refused(start({feed, "--workers", "many"}), "--workers is 'many'");
+    expect_refused(start({feed, "--resolver", "moonshot"}), "--resolver moonshot has no key");
     expect_refused(start({feed, "--resolver", "moonshot", "--moonshot-key-file", "missing"}),
                    "--moonshot-key-file 'missing'");
     expect_refused(start({feed, "--resolver", "moonshot", "--moonshot-key-file", "."}),
@@ -155,6 +156,46 @@ TEST_F(MoonshotRun, AnOutageTripsTheBreakerAndRecoveryCostsNoAttempts) {
     EXPECT_EQ(query("SELECT attempts FROM totals"), 6);
     EXPECT_EQ(query("SELECT count(*) FROM gate WHERE state = 'open'"), 1);
     EXPECT_EQ(query("SELECT count(*) FROM attempts WHERE outcome = 'released'"), 4);
+}
+
+TEST_F(MoonshotRun, WorkersAskAtTheSameTime) {
+    std::atomic<int> inside{0};
+    std::atomic<bool> together{false};
+    HttpServer server([&](const httplib::Request& request, httplib::Response& response) {
+        together = ++inside >= 3 || together;
+        while (!together) std::this_thread::yield();
+        --inside;
+        answer_well(request, response);
+    });
+    const auto result = run(asking(server.address(), {write_feed("one", 100), "--workers", "3"}));
+    const json summary = summary_of(result);
+    EXPECT_EQ(summary["by_batch"], 100);
+    EXPECT_EQ(summary["attempts"], 4);
+    EXPECT_EQ(summary["batches"], 4);
+    expect_whole(100);
+}
+
+TEST_F(MoonshotRun, ASlowServiceHoldsUpNoFeedThatIsFollowed) {
+    std::atomic<bool> released{false};
+    HttpServer server([&](const httplib::Request& request, httplib::Response& response) {
+        while (!released) std::this_thread::yield();
+        answer_well(request, response);
+    });
+    const std::string feed = write_feed("one", 30);
+    Program program(ingest, asking(server.address(), {feed, "--follow", "1"}));
+    while (server.requests().empty()) std::this_thread::yield();
+    (void)write_feed("one", 60);
+    // Stored while the first call still waits.
+    while (query("SELECT count(*) FROM alerts") < 60) std::this_thread::yield();
+    EXPECT_EQ(server.requests().size(), 1);
+    released = true;
+    while (query("SELECT count(*) FROM alerts WHERE location_method = 'moonshot_batch'") < 50) {
+        std::this_thread::yield();
+    }
+    program.signal(SIGTERM);
+    const json summary = summary_of(program.finish());
+    EXPECT_EQ(summary["alerts"], 60);
+    EXPECT_EQ(query("SELECT difference FROM ledger"), 0);
 }
 
 TEST_F(MoonshotRun, ASignalCutsACallThatNeverEnds) {

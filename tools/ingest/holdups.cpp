@@ -6,6 +6,7 @@
 #include <headpond/admin.h>
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -56,13 +57,17 @@ bool Holdups::look(const std::unordered_set<std::string>& pending, Of of) {
     const Gate gate = Admin(queue_).gate();
     const bool closed = gate.state == "closed";
     const std::string until = until_text(gate.until);
-    if (closed && told_.insert("gate " + gate.changed_by + ' ' + until).second) {
+    if (!closed) told_gate_.clear();
+    const std::string closure = gate.changed_by + ' ' + until;
+    if (closed && std::exchange(told_gate_, closure) != closure) {
         spdlog::warn("{} pending alerts wait: the gate is closed {} by {}: {}", pending.size(),
                      until, cli::one_line(gate.changed_by),
                      gate.reason.empty() ? "no reason given" : cli::one_line(gate.reason));
     }
     // Half-open: all wait for the batch on trial.
-    tell_leases(pending, of == Of::any_batch || gate.state == "half_open");
+    if (of != Of::no_batch) {
+        tell_leases(pending, of == Of::any_batch || gate.state == "half_open");
+    }
     return closed && !gate.until;
 }
 
@@ -70,13 +75,13 @@ void Holdups::tell_leases(const std::unordered_set<std::string>& pending, bool a
     const Admin admin(queue_);
     std::vector<ListedBatch> fresh;
     for (ListedBatch& batch : leased_batches(admin)) {
-        if (!told_.contains("batch " + std::to_string(batch.id))) fresh.push_back(std::move(batch));
+        if (!told_.contains(batch.id)) fresh.push_back(std::move(batch));
     }
     if (fresh.empty()) return;
     const auto counts = pending_by_batch(admin, pending);
     for (const ListedBatch& batch : fresh) {
         if (!any && !counts.contains(batch.id)) continue;
-        told_.insert("batch " + std::to_string(batch.id));
+        told_.insert(batch.id);
         spdlog::warn("Waiting for batch {}: {} holds its {} items {}", batch.id,
                      cli::one_line(batch.owner), batch.items, until_text(batch.lease_expires_at));
     }

@@ -3,6 +3,7 @@
 
 #include <headpond/queue.h>
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -16,8 +17,9 @@ class Holdups {
     explicit Holdups(Queue& queue) : queue_(queue) {}
 
     enum class Of {
-        pending,   // batches with one of the pending alerts
-        any_batch  // the queue is full: whoever holds a batch is in the way
+        pending,    // batches with one of the pending alerts
+        any_batch,  // the queue is full: whoever holds a batch is in the way
+        no_batch    // the gate alone
     };
     // True: the gate stays closed until somebody opens it.
     bool look(const std::unordered_set<std::string>& pending, Of of = Of::pending);
@@ -26,7 +28,8 @@ class Holdups {
     void tell_leases(const std::unordered_set<std::string>& pending, bool any);
 
     Queue& queue_;
-    std::set<std::string> told_;  // gate states and batches
+    std::string told_gate_;        // the closure that was told; empty: the gate was open since
+    std::set<std::int64_t> told_;  // batches
 };
 
 }  // namespace headpond::ingest

@@ -172,7 +172,7 @@ bool Pipeline::make_room(const std::stop_token& stop) {
         queue_.cleanup();
         return true;
     }
-    return !holdups_.look(pending_, Holdups::Of::any_batch);
+    return !look_for_holdups(Holdups::Of::any_batch);
 }
 
 // Stores in one transaction; answers the alerts that found no room and were not stored.
@@ -192,14 +192,32 @@ Pipeline::Refused Pipeline::store(std::span<const Alert* const> alerts) {
 }
 
 bool Pipeline::process(When when, Ms wait, const std::stop_token& stop) {
-    const RunReport report = processor_.run_once(when, wait, stop);
-    if (report.processed) {
+    std::vector<RunReport> done;
+    if (workers_) {
+        done = workers_->take(when, wait, stop);
+    } else if (const RunReport report = processor_.run_once(when, wait, stop); report.processed) {
+        done.push_back(report);
+    }
+    count(done);
+    while (apply_outcomes() > 0) {
+    }
+    return !done.empty();
+}
+
+void Pipeline::count(const std::vector<RunReport>& done) {
+    for (const RunReport& report : done) {
         counts_.attempts += 1;
         if (!batches_.meet(static_cast<std::uint64_t>(report.batch))) counts_.batches += 1;
     }
-    while (apply_outcomes() > 0) {
-    }
-    return report.processed;
+}
+
+void Pipeline::start_workers(int count) {
+    workers_.emplace(processor_, count);
+}
+
+// What workers hold is no holdup; only the gate is.
+bool Pipeline::look_for_holdups(Holdups::Of of) {
+    return holdups_.look(pending_, workers_ ? Holdups::Of::no_batch : of);
 }
 
 // Outcomes are read, applied and forgotten in one transaction: none is applied twice, none lost.
@@ -273,12 +291,14 @@ bool Pipeline::drain(const std::stop_token& stop) {
         progress();
         if (processed) continue;
         forget_settled_elsewhere();
-        if (!pending_.empty() && holdups_.look(pending_)) break;
+        if (!pending_.empty() && look_for_holdups(Holdups::Of::pending)) break;
     }
+    if (workers_) count(workers_->finish());
+    workers_.reset();
     if (!stop.stop_requested()) queue_.cleanup();
     while (apply_outcomes() > 0) {
     }
-    if (!pending_.empty()) holdups_.look(pending_);
+    if (!pending_.empty()) look_for_holdups(Holdups::Of::pending);
     return pending_.empty();
 }
 
@@ -286,6 +306,7 @@ void Pipeline::work(const std::stop_token& stop) {
     const bool processed = process(When::due, Ms{0}, stop);
     progress();
     if (processed || pending_.empty()) return;
+    look_for_holdups(Holdups::Of::no_batch);
     // Rarely, as it reads all that are pending.
     if (++idle_ % idle_looks == 0) forget_settled_elsewhere();
 }

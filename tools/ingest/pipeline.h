@@ -6,6 +6,7 @@
 #include "recent_set.h"
 #include "resolver.h"
 #include "tally.h"
+#include "workers.h"
 
 #include <headpond/processor.h>
 #include <headpond/queue.h>
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -51,11 +53,15 @@ class Pipeline {
     // room. Ends early when `stop` is asked for.
     LeftOut take(const Feed& feed, const std::stop_token& stop);
     // Processes until none of this run's alerts is pending, `stop` is asked for, or leasing is
-    // stopped until reopened. False: something is left pending, and why has been logged.
+    // stopped until reopened; ends the workers. False: something is left pending, and why has been
+    // logged.
     bool drain(const std::stop_token& stop);
 
-    // Processes one batch if one is due, and applies what outcomes there are: for a run without an
-    // end, between feeds.
+    // From now on batches are processed by threads, `count` at once, beside whatever else this
+    // object does. Errors of theirs are thrown by its next call.
+    void start_workers(int count);
+    // Processes one batch if one is due, unless workers do, and applies what outcomes there are:
+    // for a run without an end, between feeds.
     void work(const std::stop_token& stop);
 
     [[nodiscard]] const RunCounts& counts() const noexcept { return counts_; }
@@ -74,15 +80,18 @@ class Pipeline {
     };
     Refused store(std::span<const Alert* const> alerts);
     bool make_room(const std::stop_token& stop);
+    void count(const std::vector<RunReport>& done);
     bool process(When when, Ms wait, const std::stop_token& stop);
     std::size_t apply_outcomes();
     void forget_settled_elsewhere();
     void look_up(const std::vector<std::string>& uuids);
+    bool look_for_holdups(Holdups::Of of);
     void progress() const;
 
     Queue& queue_;
     Resolver& resolver_;
     Processor processor_;
+    std::optional<Workers> workers_;
     Holdups holdups_;
     const bool hide_coordinates_;
     RunCounts counts_;

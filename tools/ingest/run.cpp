@@ -141,6 +141,10 @@ class Run {
         pipeline_.emplace(*queue_, *resolver_, settings_.hide_coordinates);
         show_progress(*pipeline_);
         pipeline_->open();
+        // A run without an end stores feeds while the service takes its time.
+        if (settings_.fetch.follow || settings_.workers > 1) {
+            pipeline_->start_workers(settings_.workers);
+        }
         say_what_was_there(*pipeline_);
     }
 

@@ -178,6 +178,8 @@ void add_resolver_options(CLI::App& app, IngestSettings& settings, MoonshotFlags
     app.add_option("--resolver", settings.resolver,
                    "gazetteer, moonshot, or none: every batch fails (default gazetteer)")
         ->type_name("NAME");
+    app.add_option("--workers", "batches that the resolver has at once (default 1)")
+        ->type_name("N");
     moonshot.add_to(app);
 }
 
@@ -225,6 +227,10 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     }
     set_limits(app, limits, settings.queue, argc, argv);
     require_sense(app, settings);
+    if (app.count("--workers") > 0) {
+        settings.workers = static_cast<int>(
+            cli::parse_count("--workers", app["--workers"]->as<std::string>(), 1, 64));
+    }
     if (settings.resolver == "moonshot") settings.moonshot = moonshot.read();
     set_fetch(app, settings.feeds, settings.fetch);
     require_outputs(app, settings);

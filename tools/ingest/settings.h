@@ -29,6 +29,7 @@ struct IngestSettings {
     FetchSettings fetch;
     std::string database = "headpond.db";
     std::string resolver = "gazetteer";
+    int workers = 1;  // batches that the resolver has at once
     // Where alerts are written; empty: nowhere, "-": standard output.
     std::string output;          // as NDJSON
     std::string geojson;         // as GeoJSON
