@@ -316,6 +316,7 @@
     byId('rows').replaceChildren(...shown.slice(first, first + rowsAPage).map(rowOf));
     byId('table-title').textContent = shown.length === alerts.length ? plural(alerts.length, 'alert')
       : `${shown.length.toLocaleString('en')} of ${plural(alerts.length, 'alert')}`;
+    byId('none').hidden = shown.length > 0 || alerts.length === 0;
     byId('page').textContent = `page ${state.page + 1} of ${pages}`;
     byId('previous').disabled = state.page === 0;
     byId('next').disabled = state.page === pages - 1;
