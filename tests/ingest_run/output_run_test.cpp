@@ -284,5 +284,23 @@ TEST_F(OutputRun, HiddenCoordinatesAreReportedBySourceWithTheWorstMisses) {
     EXPECT_EQ(count_of("Oslo, NO                  PE", table), 10) << table;
 }
 
+TEST_F(OutputRun, ARunThatFollowsKeepsItsFilesFresh) {
+    const std::string feed = write_feed("one", 12);
+    const std::string map = (dir / "alerts.geojson").string();
+    ProgramOptions how = start({feed, "--follow", "1", "--geojson", map});
+    how.environment["MOONSHOT_BATCH_TIME_THRESHOLD_SECONDS"] = "0.1";
+    Program program(ingest, how);
+    const auto features = [&]() -> std::size_t {
+        std::ifstream file(map);
+        if (!file) return 0;
+        return json::parse(file).at("features").size();
+    };
+    while (features() < 6) std::this_thread::yield();
+    (void)write_feed("one", 30);
+    while (features() < 15) std::this_thread::yield();
+    program.signal(SIGTERM);
+    EXPECT_EQ(program.finish().exit, 0);
+}
+
 }  // namespace
 }  // namespace headpond::test

@@ -4,6 +4,7 @@
 #include "alerts_output.h"
 #include "feeds.h"
 #include "fetch/feed_intake.h"
+#include "output/periodic_outputs.h"
 #include "pipeline.h"
 #include "report.h"
 #include "sample.h"
@@ -203,10 +204,13 @@ class Run {
         spdlog::info("Following {} feeds, each read again every {} s", sources.size(),
                      static_cast<double>(settings_.fetch.follow->count()) / 1000);
         Patience patience;
+        PeriodicOutputs outputs(settings_, *settings_.fetch.follow);
         while (!signals_.token().stop_requested()) {
             try {
                 if (const auto arrival = intake.next(look_around)) (void)take(intake, *arrival);
                 pipeline_->work(signals_.token());
+                outputs.look(*queue_, pipeline_->tally().total(),
+                             [] { return system_clock()->since_boot(); });
                 patience.works();
             } catch (const Error& error) {
                 patience.fails(error, signals_.token());

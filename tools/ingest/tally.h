@@ -19,6 +19,8 @@ namespace headpond::ingest {
 struct Counts {
     std::int64_t alerts = 0, by_feed = 0, by_batch = 0, fallback = 0, pending = 0;
     std::int64_t evicted = 0, expired = 0, abandoned = 0, rejected = 0;  // of the fallbacks
+
+    bool operator==(const Counts&) const = default;
 };
 
 // Distances in classes that grow by 2 %: what is read from it is off by 1 % at most.
