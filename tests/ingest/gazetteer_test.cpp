@@ -393,7 +393,8 @@ TEST(SmallGazetteer, NamesTheLineThatIsWrong) {
         return "none";
     };
     EXPECT_EQ(complaint("# a\nX\ty\n"),
-              "gazetteer line 2: unknown tag 'X'; allowed: A, B, C, D, F, I, R, W, or none");
+              "gazetteer line 2: unknown tag 'X'; allowed: A, B, C, D, F, I, N, R, T, V, W, "
+              "or none");
     EXPECT_EQ(complaint("\tMoresk\t1\t2\t3\n"), "gazetteer line 1: a city needs a region above it");
     EXPECT_EQ(complaint("D\tHarbour\n"), "gazetteer line 1: a district needs a region above it");
     EXPECT_EQ(complaint("R\tAA.01\tShore\n\tMoresk\tfar\t2\t3\n"),
@@ -440,7 +441,9 @@ TEST_F(PlaceText, FoldsNames) {
     EXPECT_EQ(folding_.name("U.S. Virgin Islands"), "us virgin islands");
     EXPECT_EQ(folding_.name("Trinidad & Tobago"), "trinidad and tobago");
     EXPECT_EQ(folding_.name("e\xcc\x81t\xcc\x81"), "et");  // combining accents
-    EXPECT_EQ(folding_.name("Москва"), "Москва");
+    EXPECT_EQ(folding_.name("Москва"), "москва");
+    EXPECT_EQ(folding_.name("中国"), "中 国");
+    EXPECT_EQ(folding_.name("الصّين"), "الصين");  // without the sign of the doubled letter
     EXPECT_EQ(folding_.name(" - "), "");
 }
 

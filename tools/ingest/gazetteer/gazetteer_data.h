@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <initializer_list>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace headpond::ingest {
@@ -39,6 +41,7 @@ struct RegionRow {
     std::string_view name;
     std::uint32_t country;
     std::uint32_t city;
+    std::uint64_t population;  // of its cities: how well known it is
 };
 
 // An ISO 3166-2 subdivision that is known by name only.
@@ -59,16 +62,19 @@ struct AreaRow {
     float latitude;
     float longitude;
     std::uint32_t country;
+    bool volcano;  // its name counts only where the text speaks of one, or of its country
 };
 
 // What a name may stand for.
 enum class Meaning : std::uint8_t {
     country,
     demonym,
+    nationality,  // a demonym that other languages write small ("mexicana")
     region,
     abbreviation,  // of a region: counts only behind a comma
     subdivision,
     district,
+    county,  // a district without its kind ("Harris"): counts only before its region
     city,
     alternate,  // another name of a city
     area,
@@ -98,6 +104,10 @@ enum class Word : std::uint32_t {
     colour = 1U << 12U,  // and the like: "Orange", "Roman"
     kind_institution = 1U << 13U,
     surname = 1U << 14U,
+    kind_feature = 1U << 15U,   // "Austin Creek", "Denver Road"
+    kind_incident = 1U << 16U,  // "Ferris Fire"
+    kind_volcano = 1U << 17U,   // "volcano", "Gunung", "lava"
+    issuer = 1U << 18U,         // who speaks from a place of no matter: "NWS", "service in"
 };
 
 // The rows of the gazetteer and the index of their names. Names are views into the texts it was
@@ -111,7 +121,8 @@ class GazetteerData {
     // All entries of the name with this key_hash.
     std::span<const NameEntry> find(std::uint64_t hash) const;
 
-    bool is(Word word, std::string_view key) const;
+    // What is known of a word: the bits of Word.
+    std::uint32_t word(const std::string& key) const;
 
     // The index of a country by its two letters, in either case; none_index if there is none.
     std::uint32_t country_of_code(std::string_view code) const;
@@ -130,6 +141,11 @@ class GazetteerData {
 
     // The index of the city nearest to a position; none_index if there are no cities.
     std::uint32_t city_at(double latitude, double longitude) const;
+
+    // The middle of the outermost third of a country's or, if it is not none_index, a region's
+    // cities in that direction, in degrees: "northern Peru". Nothing for a handful of cities.
+    std::optional<std::pair<double, double>> part_at(std::uint32_t country, std::uint32_t region,
+                                                     double bearing) const;
 
   private:
     friend class GazetteerReader;

@@ -1,5 +1,6 @@
 #include "gazetteer/gazetteer_reader.h"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 #include <utility>
@@ -34,6 +35,10 @@ constexpr std::pair<std::string_view, Word> word_kinds[] = {
     {"colour", Word::colour},
     {"kind_institution", Word::kind_institution},
     {"surname", Word::surname},
+    {"kind_feature", Word::kind_feature},
+    {"kind_incident", Word::kind_incident},
+    {"kind_volcano", Word::kind_volcano},
+    {"issuer", Word::issuer},
 };
 
 // "Hatay Province" is also called "Hatay", "Province of Turin" also "Turin". A county keeps its
@@ -45,6 +50,10 @@ constexpr std::string_view endings[] = {" Province",   " Region",     " Oblast",
 constexpr std::string_view beginnings[] = {"Province of ", "Provincia de ", "Provincia di ",
                                            "State of ",    "City of ",      "Departamento de ",
                                            "Region of ",   "Shire of ",     "Republic of "};
+
+// "Harris County" is called "Harris" where "TX" follows.
+constexpr std::string_view county_endings[] = {" County", " Parish", " City and Borough",
+                                               " Borough", " Census Area"};
 
 }  // namespace
 
@@ -81,8 +90,12 @@ void GazetteerReader::read_line(std::string_view line) {
         read_country(fields);
     } else if (tag == "I") {
         read_subdivision(fields);
-    } else if (tag == "A") {
-        read_area(fields);
+    } else if (tag == "A" || tag == "V") {
+        read_area(fields, tag == "V");
+    } else if (tag == "T") {
+        read_settlement(fields);
+    } else if (tag == "N") {
+        read_nationality(fields);
     } else if (tag == "W") {
         read_words(fields);
     } else if (tag == "B") {
@@ -91,7 +104,8 @@ void GazetteerReader::read_line(std::string_view line) {
         data_.folding_.add(fields[1], fields[2], true);
         data_.folding_.add(fields[1], fields[3], false);
     } else {
-        fail("unknown tag '" + std::string(tag) + "'; allowed: A, B, C, D, F, I, R, W, or none");
+        fail("unknown tag '" + std::string(tag) +
+             "'; allowed: A, B, C, D, F, I, N, R, T, V, W, or none");
     }
 }
 
@@ -151,7 +165,7 @@ void GazetteerReader::read_region(const Fields& fields) {
     district_ = none_index;
     regions_.emplace(code, region_);
     // GeoNames has a few territories that ISO 3166-1 has not (Kosovo).
-    data_.regions_.push_back({code, fields[2], add_country(code.substr(0, 2)), none_index});
+    data_.regions_.push_back({code, fields[2], add_country(code.substr(0, 2)), none_index, 0});
     add_with_short_form(fields[2], Meaning::region, region_);
 }
 
@@ -160,6 +174,12 @@ void GazetteerReader::read_district(const Fields& fields) {
     district_ = static_cast<std::uint32_t>(data_.districts_.size());
     data_.districts_.push_back({fields[1], region_, none_index});
     add_with_short_form(fields[1], Meaning::district, district_);
+    for (const std::string_view ending : county_endings) {
+        if (!fields[1].ends_with(ending)) continue;
+        data_.add_name(fields[1].substr(0, fields[1].size() - ending.size()), Meaning::county,
+                       district_);
+        return;
+    }
 }
 
 float GazetteerReader::degrees(std::string_view field, int limit, std::string_view what) const {
@@ -212,12 +232,37 @@ void GazetteerReader::read_subdivision(const Fields& fields) {
     add_with_short_form(fields[2], Meaning::subdivision, data_.subdivisions_.size() - 1);
 }
 
-void GazetteerReader::read_area(const Fields& fields) {
+void GazetteerReader::read_area(const Fields& fields, bool volcano) {
     data_.areas_.push_back({fields[1], degrees(fields[2], 90, "latitude"),
-                            degrees(fields[3], 180, "longitude"),
-                            data_.country_of_code(fields[4])});
+                            degrees(fields[3], 180, "longitude"), data_.country_of_code(fields[4]),
+                            volcano});
     add_names(fields[1], Meaning::area, data_.areas_.size() - 1);
     add_names(fields[5], Meaning::area, data_.areas_.size() - 1);
+}
+
+void GazetteerReader::read_settlement(const Fields& fields) {
+    constexpr std::uint32_t population = 300;  // hardly known without its region
+    const std::size_t region = region_of_code(fields[4]);
+    data_.cities_.push_back({fields[1], degrees(fields[2], 90, "latitude"),
+                             degrees(fields[3], 180, "longitude"), population,
+                             static_cast<std::uint32_t>(region), none_index});
+    data_.add_name(fields[1], Meaning::city, data_.cities_.size() - 1);
+}
+
+void GazetteerReader::read_nationality(const Fields& fields) {
+    const std::uint32_t country = add_country(fields[1]);
+    split(fields[2], '|', [&](std::string_view word) {
+        const std::size_t stem = std::min(word.find('~'), word.size());
+        const auto add = [&](std::string_view ending) {
+            data_.add_name(std::string(word.substr(0, stem)) + std::string(ending),
+                           Meaning::nationality, country);
+        };
+        if (stem + 1 < word.size()) {
+            split(word.substr(stem + 1), ',', add);
+        } else {
+            add("");
+        }
+    });
 }
 
 void GazetteerReader::read_words(const Fields& fields) {

@@ -12,7 +12,7 @@
 
 namespace headpond::ingest {
 
-// Reads the line formats of places.tsv and words.tsv (described at their tops) into a
+// Reads the line formats of places.tsv, areas.tsv and words.tsv (described at their tops) into a
 // GazetteerData. Used once, by the constructor of GazetteerData.
 class GazetteerReader {
   public:
@@ -30,7 +30,9 @@ class GazetteerReader {
     void read_district(const Fields& fields);
     void read_city(const Fields& fields);
     void read_subdivision(const Fields& fields);
-    void read_area(const Fields& fields);
+    void read_area(const Fields& fields, bool volcano);
+    void read_settlement(const Fields& fields);
+    void read_nationality(const Fields& fields);
     void read_words(const Fields& fields);
 
     // A number from -limit to limit; what names it in complaints.

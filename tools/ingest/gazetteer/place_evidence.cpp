@@ -11,13 +11,24 @@ bool contains(const std::vector<std::uint32_t>& list, std::uint32_t value) {
     return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-bool is_region(Meaning meaning) {
+bool is_region_name(Meaning meaning) {
     return meaning == Meaning::region || meaning == Meaning::abbreviation;
 }
 
 bool is_city(Meaning meaning) {
     return meaning == Meaning::city || meaning == Meaning::alternate;
 }
+
+// A territory's places are also said to be in the country that it belongs to.
+constexpr std::pair<std::string_view, std::string_view> territories[] = {
+    {"AS", "US"}, {"GU", "US"}, {"MP", "US"}, {"PR", "US"}, {"VI", "US"}, {"UM", "US"},
+    {"GS", "GB"}, {"SH", "GB"}, {"FK", "GB"}, {"BM", "GB"}, {"MS", "GB"}, {"KY", "GB"},
+    {"VG", "GB"}, {"TC", "GB"}, {"AI", "GB"}, {"PN", "GB"}, {"IO", "GB"}, {"GI", "GB"},
+    {"PF", "FR"}, {"NC", "FR"}, {"RE", "FR"}, {"GP", "FR"}, {"MQ", "FR"}, {"GF", "FR"},
+    {"YT", "FR"}, {"WF", "FR"}, {"TF", "FR"}, {"PM", "FR"}, {"MF", "FR"}, {"BL", "FR"},
+    {"CX", "AU"}, {"CC", "AU"}, {"NF", "AU"}, {"HM", "AU"}, {"GL", "DK"}, {"FO", "DK"},
+    {"CK", "NZ"}, {"NU", "NZ"}, {"TK", "NZ"}, {"SJ", "NO"}, {"BV", "NO"}, {"CW", "NL"},
+    {"AW", "NL"}, {"BQ", "NL"}, {"SX", "NL"}};
 
 }  // namespace
 
@@ -33,6 +44,8 @@ PlaceEvidence::PlaceEvidence(std::vector<Mention> title, std::vector<Mention> su
     for (std::size_t i = 0; i < mentions_.size(); ++i) group(i);
     is_country_.assign(mentions_.size(), false);
     for (std::size_t i = 0; i < mentions_.size(); ++i) is_country_[i] = decide_country(i, hints);
+    is_region_.assign(mentions_.size(), false);
+    for (std::size_t i = 0; i < mentions_.size(); ++i) is_region_[i] = decide_region(i);
     name_countries();
 }
 
@@ -40,8 +53,10 @@ void PlaceEvidence::group(std::size_t mention) {
     Group& group = groups_[mention];
     for (const NameEntry& entry : mentions_[mention].entries) {
         group.key = entry.hash;
-        if (is_region(entry.meaning)) group.regions.push_back(entry.index);
-        if (entry.meaning == Meaning::district) group.districts.push_back(entry.index);
+        if (is_region_name(entry.meaning)) group.regions.push_back(entry.index);
+        if (entry.meaning == Meaning::district || entry.meaning == Meaning::county) {
+            group.districts.push_back(entry.index);
+        }
         if (is_city(entry.meaning)) {
             group.city_regions.push_back(data_.cities()[entry.index].region);
         }
@@ -98,7 +113,8 @@ void PlaceEvidence::name_countries() {
         std::uint32_t largest = none_index;
         bool demonym = mention.adjective;
         for (const NameEntry& entry : mention.entries) {
-            const bool people = entry.meaning == Meaning::demonym;
+            const bool people =
+                entry.meaning == Meaning::demonym || entry.meaning == Meaning::nationality;
             if (!people && !(entry.meaning == Meaning::country && is_country_[i])) continue;
             if (largest == none_index ||
                 data_.countries()[entry.index].population > data_.countries()[largest].population) {
@@ -111,6 +127,21 @@ void PlaceEvidence::name_countries() {
     }
 }
 
+// Something of the region stands before, or a distance to something unknown in it.
+bool PlaceEvidence::decide_region(std::size_t mention) const {
+    const std::vector<std::uint32_t>& regions = groups_[mention].regions;
+    if (regions.empty() || is_country_[mention]) return false;
+    if (mentions_[mention].distance_in) return true;
+    for (std::size_t i = 0; i < mentions_.size(); ++i) {
+        if (mentions_[i].chained != mention || is_country_[i]) continue;
+        if (mentions_[i].distance_before) return true;
+        for (const std::uint32_t region : regions) {
+            if (has_city_in(i, region)) return true;
+        }
+    }
+    return false;
+}
+
 // A name that is repeated says nothing new about itself, unless it is called a region the second
 // time ("MUNDARING, SHIRE OF MUNDARING") or stands behind ("New York, New York").
 bool PlaceEvidence::tells(std::size_t other, std::size_t mention) const {
@@ -120,10 +151,18 @@ bool PlaceEvidence::tells(std::size_t other, std::size_t mention) const {
            mentions_[mention].chained == other;
 }
 
+bool PlaceEvidence::is_or_has(std::uint32_t named, std::uint32_t country) const {
+    if (named == country) return true;
+    const std::string_view code = data_.countries()[country].code;
+    const std::string_view owner = data_.countries()[named].code;
+    return std::find(std::begin(territories), std::end(territories), std::pair{code, owner}) !=
+           std::end(territories);
+}
+
 double PlaceEvidence::names_country(std::uint32_t country, std::size_t mention) const {
     double weight = 0;
     for (const NamedCountry& named : countries_) {
-        if (named.mention != mention && named.country == country) {
+        if (named.mention != mention && is_or_has(named.country, country)) {
             weight = std::max(weight, named.weight);
         }
     }
@@ -134,7 +173,7 @@ double PlaceEvidence::names_other_country(std::uint32_t country, std::size_t men
     double weight = 0;
     for (const NamedCountry& named : countries_) {
         if (named.mention == mention) continue;
-        if (named.country == country) return 0;
+        if (is_or_has(named.country, country)) return 0;
         weight = std::max(weight, named.weight);
     }
     return weight;
@@ -176,17 +215,32 @@ bool PlaceEvidence::chains_to_region(std::uint32_t region, std::size_t mention) 
     return next != Mention::npos && !is_country_[next] && contains(groups_[next].regions, region);
 }
 
+bool PlaceEvidence::may_be_region(std::uint32_t region, std::size_t mention) const {
+    return contains(groups_[mention].regions, region);
+}
+
+bool PlaceEvidence::chains_to_other_region(std::uint32_t region, std::size_t mention) const {
+    const std::size_t next = mentions_[mention].chained;
+    if (next == Mention::npos || is_country_[next] || groups_[next].regions.empty()) return false;
+    if (contains(groups_[next].regions, region)) return false;
+    const auto& entries = mentions_[next].entries;
+    return mentions_[mention].distance_before ||
+           std::any_of(entries.begin(), entries.end(), [](const NameEntry& entry) {
+               return entry.meaning == Meaning::abbreviation;
+           });
+}
+
 bool PlaceEvidence::chains_to_country(std::uint32_t country, std::size_t mention) const {
     const std::size_t next = mentions_[mention].chained;
     return std::any_of(countries_.begin(), countries_.end(), [&](const NamedCountry& named) {
-        return named.mention == next && named.country == country && !named.demonym;
+        return named.mention == next && is_or_has(named.country, country) && !named.demonym;
     });
 }
 
 bool PlaceEvidence::chains_elsewhere(std::uint32_t country, std::size_t mention) const {
     const std::size_t next = mentions_[mention].chained;
     return std::any_of(countries_.begin(), countries_.end(), [&](const NamedCountry& named) {
-        return named.mention == next && named.country != country && !named.demonym;
+        return named.mention == next && !is_or_has(named.country, country) && !named.demonym;
     });
 }
 

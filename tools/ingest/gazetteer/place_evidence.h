@@ -32,6 +32,10 @@ class PlaceEvidence {
     // Whether a mention is read as a country, and so as no city or region of that name.
     bool is_country(std::size_t mention) const { return is_country_[mention]; }
 
+    // Whether a mention is read as a region, and so as no city outside of it: "Spokane,
+    // Washington".
+    bool is_region(std::size_t mention) const { return is_region_[mention]; }
+
     // 0 to 1: how surely another mention than this one names the country.
     double names_country(std::uint32_t country, std::size_t mention) const;
     // 0 to 1: how surely the text names countries, none of them this one.
@@ -45,6 +49,10 @@ class PlaceEvidence {
     bool chains_to_region(std::uint32_t region, std::size_t mention) const;
     bool chains_to_country(std::uint32_t country, std::size_t mention) const;
     bool chains_elsewhere(std::uint32_t country, std::size_t mention) const;
+    // Whether the mention chained to this one is surely a region, and not this one.
+    bool chains_to_other_region(std::uint32_t region, std::size_t mention) const;
+    // Whether the region may be meant by the mention.
+    bool may_be_region(std::uint32_t region, std::size_t mention) const;
 
   private:
     struct Group {
@@ -59,13 +67,17 @@ class PlaceEvidence {
     bool prefers_region(std::size_t mention, const NameEntry& region, std::uint32_t country,
                         const PlaceHints& hints) const;
     bool has_city_in(std::size_t mention, std::uint32_t region) const;
+    bool decide_region(std::size_t mention) const;
     void name_countries();
     bool tells(std::size_t other, std::size_t mention) const;
+    // Whether the named country is this one, or the one that this territory belongs to.
+    bool is_or_has(std::uint32_t named, std::uint32_t country) const;
 
     const GazetteerData& data_;
     std::vector<Mention> mentions_;
     std::vector<Group> groups_;
     std::vector<bool> is_country_;
+    std::vector<bool> is_region_;
     std::vector<NamedCountry> countries_;
 };
 

@@ -1,8 +1,8 @@
 #include "gazetteer/place_match.h"
 
+#include "gazetteer/place_distance.h"
+
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -15,35 +15,13 @@ constexpr std::size_t words_max = 6;  // of a name
 
 constexpr std::size_t cities_max = 40;  // of one name, the largest; there are 60 places San Jose
 
-constexpr double km_of_mile = 1.609344;
-constexpr double away_km_max = 1000;  // a longer way is no phrase of this kind
-
-// The compass bearing of "SSE" or "southeast", in degrees.
-std::optional<double> bearing_of(std::string_view word) {
-    static constexpr std::pair<std::string_view, double> bearings[] = {
-        {"n", 0},       {"nne", 22.5},  {"ne", 45},         {"ene", 67.5},     {"e", 90},
-        {"ese", 112.5}, {"se", 135},    {"sse", 157.5},     {"s", 180},        {"ssw", 202.5},
-        {"sw", 225},    {"wsw", 247.5}, {"w", 270},         {"wnw", 292.5},    {"nw", 315},
-        {"nnw", 337.5}, {"north", 0},   {"northeast", 45},  {"east", 90},      {"southeast", 135},
-        {"south", 180}, {"west", 270},  {"southwest", 225}, {"northwest", 315}};
-    for (const auto& [name, degrees] : bearings) {
-        if (name == word) return degrees;
-    }
-    return std::nullopt;
-}
-
-// 0 for what is no number of at most six digits.
-double whole_number(std::string_view digits) {
-    int number = 0;
-    const auto end = digits.data() + std::min<std::size_t>(digits.size(), 6);
-    const auto [stop, error] = std::from_chars(digits.data(), end, number);
-    return error == std::errc() && stop == digits.data() + digits.size() ? number : 0;
-}
-
 class Matcher {
   public:
     Matcher(const TokenText& text, bool in_title, const GazetteerData& data)
-        : tokens_(text.tokens), letters_(text.letters), in_title_(in_title), data_(data) {}
+        : tokens_(text.tokens), letters_(text.letters), in_title_(in_title), data_(data) {
+        words_.reserve(tokens_.size());
+        for (const Token& token : tokens_) words_.push_back(data.word(token.key));
+    }
 
     std::vector<Mention> run() {
         for (std::size_t i = 0; i < tokens_.size();) {
@@ -58,6 +36,8 @@ class Matcher {
             if (found.entries.empty() || (found.stop && !explained)) continue;
             mentions_.push_back(std::move(found));
         }
+        drop_counties();
+        about_volcano_ = is_about_volcano();
         for (Mention& mention : mentions_) describe(mention);
         chain();
         return std::move(mentions_);
@@ -65,7 +45,7 @@ class Matcher {
 
   private:
     bool is(Word word, std::size_t token) const {
-        return token < tokens_.size() && data_.is(word, tokens_[token].key);
+        return token < tokens_.size() && (words_[token] & static_cast<std::uint32_t>(word)) != 0;
     }
 
     bool is_name_character(char separator) const { return separator == ' ' || separator == '-'; }
@@ -73,7 +53,14 @@ class Matcher {
     // Whether the capitals of tokens [first, last) allow a name in this text.
     bool is_capitalised(std::size_t first, std::size_t last) const {
         if (letters_ == Letters::lower) return true;
-        if (!tokens_[first].capital) return false;
+        // "south of the Fiji Islands" begins small.
+        const auto leads = [&](std::size_t i) {
+            const std::string& key = tokens_[i].key;
+            return is(Word::direction, i) || key == "of" || key == "the" || key == "off" ||
+                   key == "near";
+        };
+        while (first + 1 < last && !tokens_[first].capital && leads(first)) ++first;
+        if (!tokens_[first].capital) return !has_capitals(first);
         for (std::size_t i = first + 1; i < last; ++i) {
             const Token& token = tokens_[i];
             const bool hyphenated = token.separator == '-';  // "Port-au-Prince"
@@ -92,11 +79,11 @@ class Matcher {
         if (last - first > 1 || token.elided.size() > 3) return true;
         const bool code = entry.meaning == Meaning::country || entry.meaning == Meaning::region ||
                           entry.meaning == Meaning::demonym;
-        if (entry.meaning == Meaning::abbreviation) {
-            const bool behind = token.separator == ',' || token.separator == '(';
-            const bool capitals = token.key.size() > 2 || token.all_capitals;
-            return behind && first > 0 && token.capital && capitals;
+        if (entry.meaning == Meaning::abbreviation) return is_abbreviation(first, entry.index);
+        if (entry.meaning == Meaning::nationality) {
+            return letters_ != Letters::lower && token.key.size() > 3;
         }
+        if (entry.meaning == Meaning::county) return letters_ != Letters::lower && token.capital;
         if (token.key.size() <= 3) {
             if (code && token.acronym_dotted) return true;
             if (code && token.all_capitals) return letters_ == Letters::mixed || token.key != "us";
@@ -105,6 +92,92 @@ class Matcher {
         const bool acronym = token.all_capitals && token.key.size() == 4 &&
                              letters_ == Letters::mixed && entry.meaning >= Meaning::district;
         return !acronym;
+    }
+
+    // "Paris, TX", "Paris TX", and longer ones with their full stop: "Calif. man".
+    bool is_abbreviation(std::size_t first, std::uint32_t region) const {
+        const Token& token = tokens_[first];
+        if (!token.capital) return false;
+        if (token.dotted && token.key.size() > 2 && letters_ != Letters::upper) {
+            return !is(Word::stop, first) && !is(Word::common, first) &&
+                   !is(Word::person_before, first);
+        }
+        if (first == 0 || (token.key.size() <= 2 && !token.all_capitals)) return false;
+        if (token.separator == ',' || token.separator == '(') return true;
+        if (!token.all_capitals || letters_ == Letters::upper || mentions_.empty()) return false;
+        return mentions_.back().last == first && token.separator == ' ' &&
+               has_place_in(mentions_.back(), region);
+    }
+
+    bool has_place_in(const Mention& mention, std::uint32_t region) const {
+        return std::any_of(mention.entries.begin(), mention.entries.end(),
+                           [&](const NameEntry& entry) {
+                               switch (entry.meaning) {
+                                   case Meaning::county:
+                                   case Meaning::district:
+                                       return data_.districts()[entry.index].region == region;
+                                   case Meaning::city:
+                                   case Meaning::alternate:
+                                       return data_.cities()[entry.index].region == region;
+                                   default:
+                                       return false;
+                               }
+                           });
+    }
+
+    // A county without its kind counts only directly before its region: "Harris, TX".
+    void drop_counties() {
+        for (std::size_t i = 0; i < mentions_.size(); ++i) {
+            const Mention* next = i + 1 < mentions_.size() ? &mentions_[i + 1] : nullptr;
+            if (next != nullptr &&
+                (next->first != mentions_[i].last || tokens_[next->first].separator != ',')) {
+                next = nullptr;
+            }
+            std::erase_if(mentions_[i].entries, [&](const NameEntry& entry) {
+                if (entry.meaning != Meaning::county) return false;
+                const std::uint32_t region = data_.districts()[entry.index].region;
+                return next == nullptr ||
+                       std::none_of(next->entries.begin(), next->entries.end(),
+                                    [&](const NameEntry& of) {
+                                        return (of.meaning == Meaning::region ||
+                                                of.meaning == Meaning::abbreviation) &&
+                                               of.index == region;
+                                    });
+            });
+        }
+        const auto counties =
+            std::count_if(mentions_.begin(), mentions_.end(),
+                          [](const Mention& mention) { return has(mention, Meaning::county); });
+        for (Mention& mention : mentions_) prefer_city(mention, counties > 1);
+        std::erase_if(mentions_, [](const Mention& mention) { return mention.entries.empty(); });
+    }
+
+    static bool has(const Mention& mention, Meaning meaning) {
+        return std::any_of(mention.entries.begin(), mention.entries.end(),
+                           [&](const NameEntry& entry) { return entry.meaning == meaning; });
+    }
+
+    // "Orange, Texas" is the city, which lies in the county. So is a large one of the name in
+    // another county, unless the text lists counties.
+    void prefer_city(Mention& mention, bool listed) const {
+        constexpr std::uint32_t large = 15000;
+        std::erase_if(mention.entries, [&](const NameEntry& county) {
+            if (county.meaning != Meaning::county) return false;
+            return std::any_of(
+                mention.entries.begin(), mention.entries.end(), [&](const NameEntry& entry) {
+                    if (entry.meaning != Meaning::city) return false;
+                    const CityRow& city = data_.cities()[entry.index];
+                    if (city.region != data_.districts()[county.index].region) return false;
+                    return city.district == county.index || (!listed && city.population >= large);
+                });
+        });
+    }
+
+    bool is_about_volcano() const {
+        for (std::size_t i = 0; i < tokens_.size(); ++i) {
+            if (is(Word::kind_volcano, i)) return true;
+        }
+        return false;
     }
 
     Mention longest_at(std::size_t first) const {
@@ -116,9 +189,10 @@ class Matcher {
             const std::size_t end = std::min(first + words_max, tokens_.size());
             for (std::size_t last = first + 1; last <= end; ++last) {
                 const std::span<const NameEntry> entries = data_.find(hash);
-                if (!entries.empty() && is_capitalised(first, last) &&
-                    std::any_of(entries.begin(), entries.end(), [&](const NameEntry& entry) {
-                        return is_acceptable(first, last, entry);
+                const bool capitalised = is_capitalised(first, last);
+                if (std::any_of(entries.begin(), entries.end(), [&](const NameEntry& entry) {
+                        return (capitalised || entry.meaning == Meaning::nationality) &&
+                               is_acceptable(first, last, entry);
                     })) {
                     found.first = first;
                     found.last = last;
@@ -137,16 +211,24 @@ class Matcher {
 
     // Leaves no entries when the name is a phrase to skip.
     void keep_entries(Mention& mention, std::span<const NameEntry> entries) const {
+        const bool capitalised = mention.last != 0 && is_capitalised(mention.first, mention.last);
         for (const NameEntry& entry : entries) {
             if (entry.meaning == Meaning::skip) {
                 mention.entries.clear();
                 return;
             }
+            if (!capitalised && entry.meaning != Meaning::nationality) continue;
             if (is_acceptable(mention.first, mention.last, entry)) mention.entries.push_back(entry);
         }
         const auto is_city = [](const NameEntry& entry) {
             return entry.meaning == Meaning::city || entry.meaning == Meaning::alternate;
         };
+        // "Chino, California" is no Spanish word.
+        if (std::any_of(mention.entries.begin(), mention.entries.end(), is_city)) {
+            std::erase_if(mention.entries, [](const NameEntry& entry) {
+                return entry.meaning == Meaning::nationality;
+            });
+        }
         const auto first =
             std::stable_partition(mention.entries.begin(), mention.entries.end(),
                                   [&](const NameEntry& entry) { return !is_city(entry); });
@@ -160,8 +242,16 @@ class Matcher {
 
     // Words like "Metro" and "South East". Countries and areas are named by less doubtful ones.
     bool is_stop(const Mention& mention) const {
+        if (std::all_of(mention.entries.begin(), mention.entries.end(), [](const NameEntry& entry) {
+                return entry.meaning == Meaning::abbreviation;
+            })) {
+            return false;  // "IN", "OR"
+        }
         for (std::size_t i = mention.first; i < mention.last; ++i) {
-            if (!is(Word::stop, i) && !is(Word::direction, i)) return false;
+            if (!is(Word::stop, i) && !is(Word::direction, i) && !is(Word::kind_region, i) &&
+                !is(Word::kind_settlement, i)) {
+                return false;
+            }
         }
         return std::none_of(
             mention.entries.begin(), mention.entries.end(), [&](const NameEntry& entry) {
@@ -178,11 +268,14 @@ class Matcher {
             single && is(Word::common, mention.first) && !mention.colour && !token.acronym_dotted;
         mention.also_person =
             single && (is(Word::given_name, mention.first) || is(Word::surname, mention.first));
+        mention.dotted = single && token.dotted;
         mention.sentence_start = token.separator == '.' || token.separator == '"';
         mention.region = !single && (is(Word::kind_region, mention.first) ||
                                      is(Word::kind_region, mention.last - 1));
+        mention.volcano = about_volcano_;
         describe_before(mention);
         describe_after(mention);
+        describe_unknown_before(mention);
         if (mention.first == 0 && is_dateline(mention)) mention.place_before = true;
         if (single && mention.last < tokens_.size() && token.all_capitals &&
             token.key.size() <= 3 && letters_ == Letters::mixed) {
@@ -215,10 +308,11 @@ class Matcher {
             const std::string& key = tokens_[before].key;
             const bool passable = key == "the" || key == "of" || is(Word::direction, before) ||
                                   is(Word::kind_settlement, before) ||
-                                  is(Word::kind_region, before);
+                                  is(Word::kind_region, before) || is_joint(before);
             if (!passable || is(Word::place_before, before)) break;
-            of = of || key == "of";
+            of = of || key == "of" || is_joint(before);
             direction = direction || is(Word::direction, before);
+            if (before + 1 == mention.first) read_part(mention, before);
             mention.settlement = mention.settlement || (of && is(Word::kind_settlement, before));
             mention.region = mention.region || (of && is(Word::kind_region, before));
             i = before;
@@ -228,7 +322,9 @@ class Matcher {
         const std::size_t before = i - 1;
         mention.place_before = is(Word::place_before, before) || (of && direction);
         mention.origin_before = is(Word::origin_before, before);
-        if (of && is(Word::distance_unit, before)) read_distance(mention, before);
+        mention.issuer = is(Word::issuer, before) || (before > 0 && tokens_[before].key == "in" &&
+                                                      is(Word::issuer, before - 1));
+        if (direction) read_distance(mention, before);
         if (i != mention.first) return;
         mention.person = (is(Word::person_before, before) && !tokens_[before].all_capitals) ||
                          (is(Word::given_name, before) && tokens_[before].capital);
@@ -241,20 +337,62 @@ class Matcher {
                                !first_word && !tokens_[before].all_capitals;
     }
 
-    // "23 km SSE of X": the unit is token, the number stands before it, the direction behind. A
-    // number with a decimal point is two tokens.
-    void read_distance(Mention& mention, std::size_t unit) const {
-        mention.distance_before = true;
-        const std::optional<double> bearing = bearing_of(tokens_[unit + 1].key);
-        if (unit == 0 || !bearing) return;
-        std::size_t first = unit - 1;
-        double number = whole_number(tokens_[first].key);
-        if (first > 0 && tokens_[first].separator == '-' && tokens_[first - 1].number) {
-            const double fraction = number / std::pow(10.0, tokens_[first].key.size());
-            number = whole_number(tokens_[--first].key) + fraction;
+    bool is_unit(std::size_t token) const {
+        return is(Word::distance_unit, token) || has_unit(tokens_[token]);
+    }
+
+    // "23 km NW de X", "23 km nordwestlich von X": a word like "of" behind a direction.
+    bool is_joint(std::size_t token) const {
+        static constexpr std::string_view joints[] = {"de", "del", "di", "da", "do", "von"};
+        const std::string& key = tokens_[token].key;
+        return token > 0 && bearing_of(tokens_[token - 1].key).has_value() &&
+               std::find(std::begin(joints), std::end(joints), key) != std::end(joints);
+    }
+
+    // "northern X", "southwest X".
+    void read_part(Mention& mention, std::size_t before) const {
+        if (!is(Word::direction, before) || tokens_[before].key.size() < 4) return;
+        const std::optional<double> bearing = bearing_of(tokens_[before].key);
+        mention.part = bearing.has_value();
+        mention.part_degrees = bearing.value_or(0);
+    }
+
+    // "12 km N of Nowhere Springs, X" and "Nowhere Springs, X", where no place of the name is
+    // known.
+    void describe_unknown_before(Mention& mention) const {
+        if (mention.first == 0 || tokens_[mention.first].separator != ',') return;
+        constexpr std::size_t name_words_max = 4;
+        std::size_t i = mention.first - 1;
+        if (!tokens_[i].capital || is(Word::stop, i)) return;
+        // "Little America, Wyoming": America is not what stands before the comma.
+        for (const Mention& other : mentions_) {
+            if (other.last == mention.first && !other.stop && !other.part_of_name) return;
         }
-        const bool miles = tokens_[unit].key.starts_with("mi");
-        mention.away_km = std::min(number * (miles ? km_of_mile : 1.0), away_km_max);
+        mention.follows_unknown = true;
+        for (std::size_t words = 0; words < name_words_max && i > 1; ++words, --i) {
+            const bool joined = tokens_[i].separator == ' ' || tokens_[i].separator == '-';
+            if (!joined) return;
+            if (tokens_[i - 1].key != "of") continue;
+            std::size_t before = i - 2;
+            while (before > 0 && is(Word::direction, before)) --before;
+            mention.distance_in = before + 2 < i && is_unit(before);
+            return;
+        }
+    }
+
+    // "23 km SSE of X": the unit is token, the number stands before it, the direction behind.
+    void read_distance(Mention& mention, std::size_t unit) const {
+        if (unit > 0 && !is_unit(unit)) --unit;  // "23 km to the north of X"
+        if (!is_unit(unit)) return;
+        mention.distance_before = true;
+        std::size_t way = unit + 1;
+        while (way < mention.first && !is(Word::direction, way)) ++way;
+        const bool two_words = way + 1 < mention.first && tokens_[way + 1].separator == '-' &&
+                               is(Word::direction, way + 1);
+        const std::optional<double> bearing =
+            bearing_of(two_words ? tokens_[way].key + tokens_[way + 1].key : tokens_[way].key);
+        if (!bearing) return;
+        mention.away_km = km_before(tokens_, unit);
         mention.away_degrees = *bearing;
     }
 
@@ -262,7 +400,16 @@ class Matcher {
         const std::size_t after = mention.last;
         if (after >= tokens_.size()) return;
         const Token& next = tokens_[after];
+        if (next.separator == '-' && next.capital && !is_mentioned(after))
+            mention.longer_name = true;
         if (next.separator != ' ') return;
+        mention.incident = is_incident(mention);
+        mention.feature =
+            next.capital == (letters_ != Letters::lower) && is(Word::kind_feature, after);
+        mention.longer_name = letters_ == Letters::mixed && is(Word::particle, after) &&
+                              !next.capital && after + 1 < tokens_.size() && next.key.size() <= 3 &&
+                              tokens_[after + 1].separator == ' ' && tokens_[after + 1].capital &&
+                              is_romance_particle(next.key);
         mention.settlement = mention.settlement || is(Word::kind_settlement, after);
         mention.region = mention.region || is(Word::kind_region, after);
         if (is(Word::kind_settlement, after) || is(Word::kind_region, after)) return;
@@ -275,6 +422,33 @@ class Matcher {
         if (single && is(Word::speech_after, after) && (given || mention.part_of_name)) {
             mention.person = true;
         }
+    }
+
+    // "The X Fire", "X Creek Fire" as a whole title: fires are named after what is near their
+    // start.
+    bool is_incident(const Mention& mention) const {
+        constexpr std::size_t words_between_max = 3;
+        if (letters_ == Letters::upper || letters_ == Letters::lower) return false;
+        for (std::size_t i = mention.last;
+             i < tokens_.size() && i <= mention.last + words_between_max; ++i) {
+            if (tokens_[i].separator != ' ' || !(tokens_[i].capital || tokens_[i].number)) break;
+            if (!is(Word::kind_incident, i)) continue;
+            const bool whole = in_title_ && mention.first == 0 &&
+                               (i + 1 == tokens_.size() || tokens_[i + 1].separator != ' ');
+            return whole || letters_ == Letters::mixed;
+        }
+        return false;
+    }
+
+    static bool is_romance_particle(std::string_view key) {
+        static constexpr std::string_view particles[] = {"de", "del", "do", "da", "dos", "das"};
+        return std::find(std::begin(particles), std::end(particles), key) != std::end(particles);
+    }
+
+    // Whether the script of a word has capitals: Latin (folded to ASCII), Greek and Cyrillic.
+    bool has_capitals(std::size_t token) const {
+        const auto first = static_cast<unsigned char>(tokens_[token].key[0]);
+        return first < 0x80 || (first >= 0xCE && first <= 0xD3);
     }
 
     bool is_mentioned(std::size_t token) const {
@@ -308,7 +482,9 @@ class Matcher {
     const Letters letters_;
     const bool in_title_;
     const GazetteerData& data_;
+    std::vector<std::uint32_t> words_;  // of each token
     std::vector<Mention> mentions_;
+    bool about_volcano_ = false;
 };
 
 }  // namespace

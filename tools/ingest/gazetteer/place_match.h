@@ -27,13 +27,23 @@ struct Mention {
     bool place_before = false;     // "in X", "near X"
     bool origin_before = false;    // "from X", "to X"
     bool distance_before = false;  // "23 km SSE of X"
+    bool distance_in = false;      // "23 km SSE of Y, X", where Y is unknown
+    bool follows_unknown = false;  // "Y, X", where Y is unknown
     double away_km = 0;            // those 23 km
     double away_degrees = 0;       // clockwise from north
+    bool part = false;             // "northern X"
+    double part_degrees = 0;       // which part of it, clockwise from north
     bool settlement = false;       // "city of X", "X airport"
     bool region = false;           // "shire of X", "X province"
     bool person = false;           // "President X", "Paris X said"
     bool part_of_name = false;     // an unknown capitalised word stands beside it
     bool adjective = false;        // "US officials": the abbreviation of a country before a noun
+    bool feature = false;          // "X Creek", "X Road": of that name, but elsewhere
+    bool incident = false;         // "X Fire" as a whole title
+    bool longer_name = false;      // "X del Rey": the beginning of a longer, unknown name
+    bool volcano = false;          // "X volcano", "Mount X", or a text about volcanoes
+    bool issuer = false;           // "NWS X", "Weather Service in X": who speaks, not of where
+    bool dotted = false;           // "Calif."
 
     static constexpr std::size_t npos = static_cast<std::size_t>(-1);
     std::size_t chained = npos;  // the mention that directly follows: "X, Y" or "X (Y" or "X in Y"

@@ -28,10 +28,24 @@ class Ranker {
         const std::optional<Candidate> country = best_country();
         std::optional<Candidate> place = best_place(true);
         if (!place) place = best_place(false);
+        if (!place) place = best_issuer();
         if (!place) return country;
-        if (!country || country->country == place->country || place->country_named) return place;
-        const bool weak = country->meaning == Meaning::demonym;
-        return weak || place->score > country->score ? place : country;
+        if (!country || country->country == place->country) return place;
+        if (country->meaning != Meaning::country) return place;
+        // A title that names one country is not about a place in another one.
+        const bool title = evidence_.mentions()[country->mention].in_title &&
+                           !evidence_.mentions()[place->mention].in_title;
+        if (title && !title_names(place->country)) return country;
+        if (place->country_named) return place;
+        return place->score > country->score ? place : country;
+    }
+
+    bool title_names(std::uint32_t country) const {
+        const std::vector<NamedCountry>& named = evidence_.countries();
+        return std::any_of(named.begin(), named.end(), [&](const NamedCountry& other) {
+            return other.country == country && !other.demonym &&
+                   evidence_.mentions()[other.mention].in_title;
+        });
     }
 
   private:
@@ -54,8 +68,19 @@ class Ranker {
     }
 
     bool is_place(const Candidate& candidate, bool in_title) const {
-        return !is_country(candidate.meaning) &&
-               evidence_.mentions()[candidate.mention].in_title == in_title;
+        const Mention& here = evidence_.mentions()[candidate.mention];
+        return !is_country(candidate.meaning) && here.in_title == in_title && !here.issuer;
+    }
+
+    // Who speaks is mostly near: better than nothing.
+    std::optional<Candidate> best_issuer() const {
+        std::optional<Candidate> best;
+        for (const Candidate& candidate : candidates_) {
+            if (is_country(candidate.meaning) || candidate.score < place_enough) continue;
+            if (!evidence_.mentions()[candidate.mention].issuer) continue;
+            if (!best || candidate.score > best->score) best = candidate;
+        }
+        return best;
     }
 
     std::optional<Candidate> best_place(bool in_title) const {

@@ -16,7 +16,10 @@ constexpr double population_unknown = 3000;  // what a 0 in the data stands for
 constexpr double small_city = -1.5;
 constexpr std::uint32_t small_city_below = 15000;
 constexpr double alternate_name = -1.5;
-constexpr double region_base = 7.5;
+constexpr double region_offset = -1.2;  // a region starts from the population of its cities too,
+constexpr double region_least = 5;      // from this
+constexpr double region_most = 9.2;     // up to this
+constexpr double abbreviation_base = 6.8;
 constexpr double subdivision_base = 6.5;
 constexpr double district_base = 5.5;
 constexpr double area_base = 7.5;
@@ -28,6 +31,8 @@ constexpr double later_mention = -0.15;
 constexpr double place_word_before = 1.5;
 constexpr double origin_word_before = -1;
 constexpr double distance_phrase = 3;
+constexpr double distance_to_unknown_in = 2;
+constexpr double not_there = -12;  // "20 km N of Santiago, Philippines" is no other Santiago
 constexpr double kind_fits = 2.5;
 constexpr double kind_differs = -2;
 
@@ -42,6 +47,7 @@ constexpr double district_named = 3;
 constexpr double neighbour_named = 1.2;
 constexpr double tag_agrees = 3;
 constexpr double tag_differs = -1.5;
+constexpr double local_source_differs = -4;  // small places abroad are not what it speaks of
 constexpr double link_agrees = 2;
 constexpr double link_government_agrees = 3;
 constexpr double link_differs = -1;
@@ -61,6 +67,13 @@ constexpr double person = -6;
 constexpr double also_person = -2;  // "Jackson", "Chelsea", unless a preposition stands before
 constexpr std::uint32_t also_person_below = 1000000;
 constexpr double part_of_name = -2;
+constexpr double outshone = -2;  // Bali is the island's province, not the town in West Bengal
+constexpr double feature_name = -4;
+constexpr double feature_name_large = -1.5;
+constexpr double incident_name = -4;
+constexpr double longer_name = -3;
+constexpr double volcano_not_spoken_of = -6;
+constexpr double volcano_spoken_of = 2;
 
 class Scorer {
   public:
@@ -80,8 +93,14 @@ class Scorer {
             if (entry.meaning == Meaning::subdivision && is_known_better(entry, here)) continue;
             if (is_city(entry.meaning) && is_known_as_area(entry, here)) continue;
             if (entry.meaning == Meaning::alternate && is_name_of_region(entry, here)) continue;
+            if (is_city(entry.meaning) && evidence_.is_region(mention) &&
+                !evidence_.may_be_region(data_.cities()[entry.index].region, mention)) {
+                continue;
+            }
             Candidate candidate = describe(entry);
             candidate.mention = mention;
+            candidate.part = here.part;
+            candidate.part_degrees = here.part_degrees;
             if (is_country(entry.meaning)) {
                 rate_country(candidate, here);
             } else {
@@ -94,8 +113,10 @@ class Scorer {
     // A volcano or an island is better known than the village that is called like it.
     bool is_known_as_area(const NameEntry& city, const Mention& here) const {
         return data_.cities()[city.index].population < small_city_below &&
-               std::any_of(here.entries.begin(), here.entries.end(),
-                           [](const NameEntry& entry) { return entry.meaning == Meaning::area; });
+               std::any_of(here.entries.begin(), here.entries.end(), [&](const NameEntry& entry) {
+                   return entry.meaning == Meaning::area &&
+                          (!data_.areas()[entry.index].volcano || here.volcano);
+               });
     }
 
     // Bihar is the region, though a city there is sometimes called so too.
@@ -134,6 +155,7 @@ class Scorer {
         switch (entry.meaning) {
             case Meaning::country:
             case Meaning::demonym:
+            case Meaning::nationality:
                 candidate.country = entry.index;
                 candidate.city = data_.countries()[entry.index].city;
                 break;
@@ -148,6 +170,7 @@ class Scorer {
                 candidate.city = data_.countries()[candidate.country].city;
                 break;
             case Meaning::district:
+            case Meaning::county:
                 candidate.district = entry.index;
                 candidate.region = data_.districts()[entry.index].region;
                 candidate.country = data_.regions()[candidate.region].country;
@@ -170,7 +193,7 @@ class Scorer {
     }
 
     void rate_country(Candidate& candidate, const Mention& here) const {
-        const bool demonym = candidate.meaning == Meaning::demonym || here.adjective;
+        const bool demonym = candidate.meaning != Meaning::country || here.adjective;
         if (candidate.meaning == Meaning::country && !evidence_.is_country(candidate.mention))
             return;
         candidate.score = (demonym ? demonym_base : country_base) + position(candidate, here);
@@ -189,11 +212,18 @@ class Scorer {
 
     double base(const Candidate& candidate) const {
         switch (candidate.meaning) {
-            case Meaning::region:
-                return region_base;
+            case Meaning::region: {
+                const auto population =
+                    static_cast<double>(data_.regions()[candidate.region].population);
+                const double known = population_factor * std::log10(population + population_offset);
+                return std::clamp(known + region_offset, region_least, region_most);
+            }
+            case Meaning::abbreviation:
+                return abbreviation_base;
             case Meaning::subdivision:
                 return subdivision_base;
             case Meaning::district:
+            case Meaning::county:
                 return district_base;
             case Meaning::area:
                 return area_base;
@@ -212,7 +242,7 @@ class Scorer {
     }
 
     void rate_place(Candidate& candidate, const Mention& here) const {
-        if (candidate.meaning == Meaning::abbreviation) return;  // evidence, never the place itself
+        if (candidate.meaning == Meaning::abbreviation && !stands_alone(candidate, here)) return;
         candidate.score = base(candidate) + position(candidate, here) + doubt(candidate, here);
         if (is_only_of_name(here)) {
             const bool long_name =
@@ -221,18 +251,64 @@ class Scorer {
             candidate.score += long_name ? only_place_of_long_name : only_place_of_name;
         }
         if (here.distance_before) candidate.score += distance_phrase;
+        if (here.distance_in && !is_city(candidate.meaning)) {
+            candidate.score += distance_to_unknown_in;
+        }
+        if (is_volcano(candidate)) {
+            const bool country = candidate.country != none_index &&
+                                 evidence_.chains_to_country(candidate.country, candidate.mention);
+            candidate.score += here.volcano ? volcano_spoken_of
+                               : country    ? 0
+                                            : volcano_not_spoken_of;
+        }
         if (here.settlement) candidate.score += is_city(candidate.meaning) ? kind_fits : 0;
         if (here.region) candidate.score += is_city(candidate.meaning) ? kind_differs : kind_fits;
         rate_surroundings(candidate);
         rate_hints(candidate);
     }
 
+    bool is_volcano(const Candidate& candidate) const {
+        return candidate.meaning == Meaning::area && data_.areas()[candidate.index].volcano;
+    }
+
+    // Of a region and a city of one name that lies elsewhere, the more populous is better known.
+    bool is_outshone(const Candidate& candidate, const Mention& here) const {
+        const bool city = is_city(candidate.meaning);
+        if (!city && candidate.meaning != Meaning::region) return false;
+        return std::any_of(here.entries.begin(), here.entries.end(), [&](const NameEntry& other) {
+            if (city && other.meaning == Meaning::region) {
+                return other.index != candidate.region &&
+                       data_.regions()[other.index].population >
+                           data_.cities()[candidate.city].population;
+            }
+            return !city && is_city(other.meaning) &&
+                   data_.cities()[other.index].region != candidate.region &&
+                   data_.country_of_city(other.index) == candidate.country &&
+                   data_.cities()[other.index].population >= large_city &&
+                   !evidence_.is_region(candidate.mention);
+        });
+    }
+
+    // An abbreviation is evidence for what stands before it. It is the place itself where that is
+    // unknown ("12 km N of Nowhere, CA"), or where it stands alone ("Calif. fire").
+    bool stands_alone(const Candidate& candidate, const Mention& here) const {
+        if (here.dotted || here.distance_in) return true;
+        return here.follows_unknown && (hints_.tag_country == candidate.country ||
+                                        hints_.link_country == candidate.country);
+    }
+
     // What speaks against the word being a place at all.
     double doubt(const Candidate& candidate, const Mention& here) const {
         double score = 0;
-        const bool large =
-            is_city(candidate.meaning) && data_.cities()[candidate.city].population >= large_city;
-        if (here.stop) score += stop_word;
+        const bool city = is_city(candidate.meaning);
+        const bool large = city && data_.cities()[candidate.city].population >= large_city;
+        if (candidate.meaning == Meaning::county) return here.person ? person : 0;
+        if (city && here.feature) score += large ? feature_name_large : feature_name;
+        if (city && here.incident && !large) score += incident_name;
+        if (city && here.longer_name && !large) score += longer_name;
+        if (is_volcano(candidate) && here.volcano) return here.person ? person : 0;
+        if (is_outshone(candidate, here)) score += outshone;
+        if (here.stop && !here.distance_before) score += stop_word;
         if (here.colour) score += here.place_before ? colour_word_in_place : colour_word;
         if (here.common && candidate.meaning != Meaning::region) {
             score += large ? common_word_large : common_word;
@@ -259,7 +335,8 @@ class Scorer {
             if (evidence_.chains_to_country(candidate.country, mention)) {
                 candidate.score += country_chained;
             } else if (evidence_.chains_elsewhere(candidate.country, mention)) {
-                candidate.score += other_country_chained;
+                const bool distance = evidence_.mentions()[mention].distance_before;
+                candidate.score += distance ? not_there : other_country_chained;
             }
         }
         if (candidate.region == none_index) return;
@@ -272,6 +349,9 @@ class Scorer {
         }
         if (evidence_.chains_to_region(candidate.region, mention) && within_region) {
             candidate.score += region_chained;
+        } else if (evidence_.chains_to_other_region(candidate.region, mention)) {
+            const bool distance = evidence_.mentions()[mention].distance_before;
+            candidate.score += distance ? not_there : other_country_chained;
         }
         candidate.score += region_named * region;
         const double district = is_city(candidate.meaning) && candidate.district != none_index
@@ -285,7 +365,8 @@ class Scorer {
         if (candidate.country == none_index) return;
         if (hints_.tag_country != none_index) {
             const bool agrees = hints_.tag_country == candidate.country;
-            candidate.score += agrees ? tag_agrees : tag_differs;
+            const bool local = hints_.tag_country_stated && is_unexpected(candidate);
+            candidate.score += agrees ? tag_agrees : local ? local_source_differs : tag_differs;
             candidate.hinted = agrees;
         }
         if (hints_.tag_city != none_index &&
@@ -295,11 +376,20 @@ class Scorer {
         if (hints_.link_country == none_index) return;
         const bool agrees = hints_.link_country == candidate.country;
         const double agreement = hints_.link_government ? link_government_agrees : link_agrees;
-        candidate.score += agrees ? agreement : link_differs;
+        const bool local = hints_.link_government && is_unexpected(candidate);
+        candidate.score += agrees ? agreement : local ? local_source_differs : link_differs;
         if (hints_.link_region != none_index && hints_.link_region == candidate.region) {
             candidate.score += link_region_agrees;
         }
         candidate.hinted = candidate.hinted || agrees;
+    }
+
+    // Whether a source that speaks of one country would name this place elsewhere only with its
+    // country.
+    bool is_unexpected(const Candidate& candidate) const {
+        if (candidate.country_named) return false;
+        return !is_city(candidate.meaning) ||
+               data_.cities()[candidate.city].population < also_person_below;
     }
 
     const PlaceEvidence& evidence_;

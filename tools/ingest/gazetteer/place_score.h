@@ -23,6 +23,8 @@ struct Candidate {
     double score = 0;
     double away_km = 0;  // how far off the place itself the text says, and which way from north
     double away_degrees = 0;
+    bool part = false;  // the text names a part of it: "northern"
+    double part_degrees = 0;
     bool country_named = false;  // the text names its country
     bool region_named = false;   // the text names its region or district
     bool hinted = false;         // the source or the link speaks for its country
@@ -37,7 +39,8 @@ inline bool is_city(Meaning meaning) {
     return meaning == Meaning::city || meaning == Meaning::alternate;
 }
 inline bool is_country(Meaning meaning) {
-    return meaning == Meaning::country || meaning == Meaning::demonym;
+    return meaning == Meaning::country || meaning == Meaning::demonym ||
+           meaning == Meaning::nationality;
 }
 
 }  // namespace headpond::ingest

@@ -46,14 +46,41 @@ bool is_apostrophe(char32_t c) {
            c == 0x2BC || c == 0x2BE || c == 0x2BF;
 }
 
+// Accents that stand alone, and the vowel signs that Arabic may leave out.
 bool is_combining(char32_t c) {
-    return c >= 0x300 && c <= 0x36F;
+    return (c >= 0x300 && c <= 0x36F) || c == 0x640 || (c >= 0x64B && c <= 0x655) || c == 0x670;
+}
+
+// Han, Kana and Hangul are written without blanks between words, or with endings joined to them:
+// each of their characters is a word here.
+bool is_unspaced(char32_t c) {
+    return (c >= 0x3041 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x9FFF) ||
+           (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF);
+}
+
+bool is_other_capital(char32_t c) {
+    return (c >= 0x391 && c <= 0x3A9) || (c >= 0x400 && c <= 0x42F);
+}
+
+// The small letter of a Greek or Cyrillic capital without accents; other letters as they are.
+char32_t small_letter(char32_t c) {
+    if ((c >= 0x391 && c <= 0x3A9) || (c >= 0x410 && c <= 0x42F)) return c + 0x20;
+    if (c >= 0x400 && c <= 0x40F) return c + 0x50;
+    return c;
+}
+
+// A letter of two bytes, as all small Greek and Cyrillic ones are.
+void append_two_bytes(std::string& text, char32_t c) {
+    text += static_cast<char>(0xC0U | (c >> 6U));
+    text += static_cast<char>(0x80U | (c & 0x3FU));
 }
 
 // Non-ASCII characters that part words: the no-break space, general punctuation, CJK punctuation.
 bool is_wide_punctuation(char32_t c) {
     return (c >= 0xA0 && c <= 0xBF && c != 0xAA && c != 0xB5 && c != 0xBA) ||
-           (c >= 0x2000 && c <= 0x206F) || (c >= 0x3000 && c <= 0x303F) || c == 0xD7 || c == 0xF7;
+           (c >= 0x2000 && c <= 0x206F) || (c >= 0x3000 && c <= 0x303F) || c == 0xD7 || c == 0xF7 ||
+           c == 0x60C || c == 0x61B || c == 0x61F || c == 0x6D4 || c == 0x964 || c == 0x30FB ||
+           (c >= 0xFF01 && c <= 0xFF0F) || (c >= 0xFF1A && c <= 0xFF1F);
 }
 
 bool is_word_character(char32_t c) {
@@ -74,9 +101,12 @@ std::string_view shortened(std::string_view word) {
 
 // Words that a full stop shortens without ending a sentence.
 bool is_abbreviation(std::string_view key) {
-    static constexpr std::string_view words[] = {"st",  "ste", "mt",  "ft",  "sen",  "gov", "rep",
-                                                 "gen", "dr",  "mr",  "mrs", "ms",   "col", "lt",
-                                                 "sgt", "cpt", "rev", "no",  "prof", "capt"};
+    static constexpr std::string_view words[] = {
+        "st", "ste", "mt", "ft", "sen", "gov", "rep", "gen", "dr", "mr", "mrs", "ms", "col", "lt",
+        "sgt", "cpt", "rev", "no", "prof", "capt",
+        // provinces and states
+        "ala", "ariz", "calif", "colo", "conn", "fla", "ill", "ind", "kan", "mich", "minn", "mont",
+        "neb", "nev", "okla", "tenn", "tex", "wis", "wyo", "sask", "alta", "ont", "tas", "qld"};
     return key.size() == 1 || std::find(std::begin(words), std::end(words), key) != std::end(words);
 }
 
@@ -179,6 +209,8 @@ class Tokeniser {
         const std::size_t after = position_ + next.bytes;
         const bool space_after = after >= text_.size() || text_[after] == ' ';
         if (separator == '-' && spaced && space_after) separator = '(';
+        if (next.code == U'.' && !tokens_.empty() && separator_ == ' ')
+            tokens_.back().dotted = true;
         if (separator == '.' && next.code == U'.') separator = full_stop(after, space_after);
         if (strength(separator) > strength(separator_)) separator_ = separator;
         position_ = after;
@@ -213,6 +245,10 @@ class Tokeniser {
         const std::size_t start = position_;
         while (position_ < text_.size()) {
             const Decoded next = decode(text_, position_);
+            if (is_unspaced(next.code)) {
+                if (position_ == start) position_ += next.bytes;
+                break;
+            }
             const bool inner_apostrophe = is_apostrophe(next.code) && position_ > start;
             if (!is_word_character(next.code) && !inner_apostrophe) break;
             position_ += next.bytes;
@@ -310,6 +346,8 @@ void Folding::append_word(std::string& key, std::string_view text) const {
         const Decoded letter = decode(text, i);
         if (const Letter* known = find(letter.code)) {
             key += known->plain;
+        } else if (is_other_capital(letter.code)) {
+            append_two_bytes(key, small_letter(letter.code));
         } else if (!is_apostrophe(letter.code) && !is_combining(letter.code)) {
             key += text.substr(i, letter.bytes);
         }
@@ -353,7 +391,12 @@ std::string Folding::name(std::string_view text) const {
                                is_upper(text[i - 1]) && is_upper(text[i + 1]);
         const bool inside =
             inner_dot || is_word_character(letter.code) || is_apostrophe(letter.code);
-        if (!inside) {
+        if (is_unspaced(letter.code)) {
+            finish(i);
+            start = i;
+            finish(i + letter.bytes);
+            start = i + letter.bytes;
+        } else if (!inside) {
             finish(i);
             if (letter.code == U'&') key += key.empty() ? "and" : " and";
             start = i + letter.bytes;
@@ -367,8 +410,9 @@ std::string Folding::name(std::string_view text) const {
 bool Folding::starts_with_capital(std::string_view text) const {
     if (text.empty()) return false;
     if (static_cast<unsigned char>(text[0]) < 0x80) return is_upper(text[0]);
-    const Letter* known = find(decode(text, 0).code);
-    return known != nullptr && known->capital;
+    const char32_t first = decode(text, 0).code;
+    const Letter* known = find(first);
+    return known != nullptr ? known->capital : is_other_capital(first);
 }
 
 std::uint64_t key_hash(std::string_view key, std::uint64_t hash) {

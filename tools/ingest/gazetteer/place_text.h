@@ -24,7 +24,7 @@ class Folding {
     std::string name(std::string_view text) const;
 
     // Whether the word at the start of text begins with a capital letter, as far as is known: ASCII
-    // and the accented letters that were added. Other scripts have no capitals here.
+    // the accented letters that were added, Greek and Cyrillic. Other scripts have no capitals.
     bool starts_with_capital(std::string_view text) const;
 
   private:
@@ -50,6 +50,7 @@ struct Token {
     bool all_capitals;    // two letters or more, all of them capitals
     bool acronym_dotted;  // "U.S."
     bool number;          // begins with a digit
+    bool dotted;          // a full stop follows: "Calif."
 };
 
 // How a text uses capitals, which decides what a capital letter is worth as a sign of a name.
