@@ -164,6 +164,22 @@ def worth_having(name, population):
             and len(key) >= shortest and len(key.split()) <= 4)
 
 
+# Cyrillic, Greek, Hebrew, Arabic, Devanagari, Kana and Han, Hangul.
+OTHER_SCRIPT = re.compile('[Ѐ-ӿͰ-Ͽא-תء-ۿऀ-ॿぁ-ヿ㐀-鿿가-힣 -]+')
+
+
+def names_in_other_scripts(city):
+    """The names of a famous city in scripts that the country names have too."""
+    names = []
+    for name in city.alternates:
+        if not OTHER_SCRIPT.fullmatch(name) or len(name) < (2 if '㐀' <= name[0] else 3):
+            continue
+        language = 'uk' if set(name) & set('іїєґ') else 'ru'
+        forms = inflected(name, language) if 'А' <= name[0] <= 'Я' else [name]
+        names += [form for form in forms if form not in names]
+    return names
+
+
 def choose_alternates(cities, common):
     """Sets each city's alternates to those worth matching; the larger city wins a shared one."""
     largest = collections.defaultdict(int)
@@ -179,6 +195,9 @@ def choose_alternates(cities, common):
             if (worth_having(name, city.population) and key != fold(city.name)
                     and (key not in common or famous) and largest[key] < 5 * city.population):
                 claims[key].append((-city.population, city.id, name))
+        if city.population >= FAMOUS_POPULATION_MIN:
+            for name in names_in_other_scripts(city):
+                claims[name].append((-city.population, city.id, name))
     for city in cities:
         city.alternates = []
     by_id = {city.id: city for city in cities}

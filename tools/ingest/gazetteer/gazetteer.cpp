@@ -138,6 +138,12 @@ std::optional<Place> place_of(const Candidate& candidate, const GazetteerData& d
         return std::nullopt;  // a country without a city in the data: nowhere to put it
     }
     if (candidate.part) move_to_part(place, candidate, data);
+    if (candidate.border != none_index) {
+        if (const auto border = data.border_at(candidate.country, candidate.border)) {
+            std::tie(place.latitude, place.longitude) = *border;
+            place.basis += ", its border named";
+        }
+    }
     if (candidate.away_km > 0) move_away(place, candidate.away_km, candidate.away_degrees);
     if (candidate.away_km >= abroad_km_min) {
         const std::uint32_t city = data.city_at(place.latitude, place.longitude);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <numbers>
 
 namespace headpond::ingest {
@@ -106,21 +107,22 @@ void GazetteerData::choose_largest_cities() {
 }
 
 void GazetteerData::place_cities_on_sphere() const {
-    sphere_x_.reserve(cities_.size());
-    sphere_y_.reserve(cities_.size());
-    sphere_z_.reserve(cities_.size());
+    on_sphere_.reserve(cities_.size());
     constexpr float radians = std::numbers::pi_v<float> / 180.0F;
-    for (const CityRow& city : cities_) {
-        const float latitude = city.latitude * radians;
-        const float longitude = city.longitude * radians;
-        sphere_x_.push_back(std::cos(latitude) * std::cos(longitude));
-        sphere_y_.push_back(std::cos(latitude) * std::sin(longitude));
-        sphere_z_.push_back(std::sin(latitude));
+    for (std::uint32_t city = 0; city < cities_.size(); ++city) {
+        const float latitude = cities_[city].latitude * radians;
+        const float longitude = cities_[city].longitude * radians;
+        on_sphere_.push_back({std::cos(latitude) * std::cos(longitude),
+                              std::cos(latitude) * std::sin(longitude), std::sin(latitude), city});
     }
+    std::sort(on_sphere_.begin(), on_sphere_.end(), [](const SpherePoint& a, const SpherePoint& b) {
+        return a.z != b.z ? a.z < b.z : a.city < b.city;
+    });
 }
 
-// The nearest city has the smallest chord, which grows with the distance along the ground. Looking
-// at all of them takes about a tenth of a millisecond and needs no case for poles and date line.
+// The nearest city has the smallest chord, which grows with the distance along the ground. From the
+// position's own latitude outwards it takes some thousand cities to be sure, and no case for poles
+// and date line.
 std::uint32_t GazetteerData::city_at(double latitude, double longitude) const {
     std::call_once(placed_on_sphere_, [this] { place_cities_on_sphere(); });
     constexpr double radians = std::numbers::pi / 180.0;
@@ -129,17 +131,69 @@ std::uint32_t GazetteerData::city_at(double latitude, double longitude) const {
     const auto z = static_cast<float>(std::sin(latitude * radians));
     std::uint32_t nearest = none_index;
     float smallest = 5.0F;  // no chord of a unit sphere is longer than 2
-    for (std::uint32_t city = 0; city < sphere_x_.size(); ++city) {
-        const float dx = sphere_x_[city] - x;
-        const float dy = sphere_y_[city] - y;
-        const float dz = sphere_z_[city] - z;
+    // Whether the cities beyond this one may still be nearer.
+    const auto look = [&](const SpherePoint& point) {
+        const float dz = point.z - z;
+        if (dz * dz > smallest) return false;
+        const float dx = point.x - x;
+        const float dy = point.y - y;
         const float chord = dx * dx + dy * dy + dz * dz;
-        if (chord < smallest) {
+        if (chord < smallest || (chord == smallest && point.city < nearest)) {
             smallest = chord;
-            nearest = city;
+            nearest = point.city;
+        }
+        return true;
+    };
+    auto north = std::lower_bound(on_sphere_.begin(), on_sphere_.end(), z,
+                                  [](const SpherePoint& point, float at) { return point.z < at; });
+    auto south = std::make_reverse_iterator(north);
+    bool more = true;
+    while (more) {
+        more = false;
+        if (north != on_sphere_.end() && look(*north)) {
+            ++north;
+            more = true;
+        }
+        if (south != on_sphere_.rend() && look(*south)) {
+            ++south;
+            more = true;
         }
     }
     return nearest;
+}
+
+std::uint32_t GazetteerData::nearest_of(std::uint32_t country, std::uint32_t to_city) const {
+    constexpr float radians = std::numbers::pi_v<float> / 180.0F;
+    const CityRow& to = cities_[to_city];
+    const float narrowing = std::cos(to.latitude * radians);
+    std::uint32_t nearest = none_index;
+    float smallest = 0;
+    for (std::uint32_t city = 0; city < cities_.size(); ++city) {
+        if (country_of_city(city) != country) continue;
+        const float north = cities_[city].latitude - to.latitude;
+        const float east =
+            narrowing * std::remainder(cities_[city].longitude - to.longitude, 360.0F);
+        const float square = north * north + east * east;
+        if (nearest != none_index && square >= smallest) continue;
+        smallest = square;
+        nearest = city;
+    }
+    return nearest;
+}
+
+// From the largest city of the one to the nearest of the other, and to and fro once more.
+std::optional<std::pair<double, double>> GazetteerData::border_at(std::uint32_t one,
+                                                                  std::uint32_t other) const {
+    std::uint32_t there = countries_[other].city;
+    if (there == none_index || countries_[one].city == none_index) return std::nullopt;
+    std::uint32_t here = nearest_of(one, there);
+    there = nearest_of(other, here);
+    here = nearest_of(one, there);
+    const CityRow& a = cities_[here];
+    const CityRow& b = cities_[there];
+    const double east = static_cast<double>(std::remainder(b.longitude - a.longitude, 360.0F));
+    return std::pair{static_cast<double>(a.latitude + b.latitude) / 2,
+                     std::remainder(static_cast<double>(a.longitude) + east / 2, 360.0)};
 }
 
 std::optional<std::pair<double, double>> GazetteerData::part_at(std::uint32_t country,

@@ -107,6 +107,7 @@ enum class Word : std::uint32_t {
     kind_feature = 1U << 15U,   // "Austin Creek", "Denver Road"
     kind_incident = 1U << 16U,  // "Ferris Fire"
     kind_volcano = 1U << 17U,   // "volcano", "Gunung", "lava"
+    border = 1U << 19U,         // "A-B border region"
     issuer = 1U << 18U,         // who speaks from a place of no matter: "NWS", "service in"
 };
 
@@ -147,6 +148,11 @@ class GazetteerData {
     std::optional<std::pair<double, double>> part_at(std::uint32_t country, std::uint32_t region,
                                                      double bearing) const;
 
+    // A point on the border of two countries, in degrees: between two of their cities that lie near
+    // each other. Nothing if one of them has no cities.
+    std::optional<std::pair<double, double>> border_at(std::uint32_t one,
+                                                       std::uint32_t other) const;
+
   private:
     friend class GazetteerReader;
 
@@ -155,6 +161,7 @@ class GazetteerData {
     void index_names();
     void choose_largest_cities();
     void place_cities_on_sphere() const;
+    std::uint32_t nearest_of(std::uint32_t country, std::uint32_t to_city) const;
 
     Folding folding_;
     std::vector<CityRow> cities_;
@@ -167,8 +174,13 @@ class GazetteerData {
     std::vector<NameEntry> names_;                       // sorted by hash
     std::vector<std::uint32_t> first_name_;  // of the hashes with these upper bits, in names_
     std::unordered_map<std::string, std::uint32_t> words_;
-    mutable std::once_flag placed_on_sphere_;                    // by the first city_at
-    mutable std::vector<float> sphere_x_, sphere_y_, sphere_z_;  // of each city, guarded by it
+    struct SpherePoint {
+        float x, y, z;
+        std::uint32_t city;
+    };
+    mutable std::once_flag placed_on_sphere_;  // by the first city_at
+    mutable std::vector<SpherePoint>
+        on_sphere_;  // of each city, from south to north; guarded by it
 };
 
 }  // namespace headpond::ingest

@@ -39,6 +39,7 @@ constexpr std::pair<std::string_view, Word> word_kinds[] = {
     {"kind_incident", Word::kind_incident},
     {"kind_volcano", Word::kind_volcano},
     {"issuer", Word::issuer},
+    {"border", Word::border},
 };
 
 // "Hatay Province" is also called "Hatay", "Province of Turin" also "Turin". A county keeps its

@@ -38,6 +38,7 @@ PlaceEvidence::PlaceEvidence(std::vector<Mention> title, std::vector<Mention> su
     const std::size_t offset = mentions_.size();
     for (Mention& mention : summary) {
         if (mention.chained != Mention::npos) mention.chained += offset;
+        if (mention.border_with != Mention::npos) mention.border_with += offset;
     }
     std::move(summary.begin(), summary.end(), std::back_inserter(mentions_));
     groups_.resize(mentions_.size());
@@ -157,6 +158,13 @@ bool PlaceEvidence::is_or_has(std::uint32_t named, std::uint32_t country) const 
     const std::string_view owner = data_.countries()[named].code;
     return std::find(std::begin(territories), std::end(territories), std::pair{code, owner}) !=
            std::end(territories);
+}
+
+std::uint32_t PlaceEvidence::country_of(std::size_t mention) const {
+    const auto named =
+        std::find_if(countries_.begin(), countries_.end(),
+                     [&](const NamedCountry& country) { return country.mention == mention; });
+    return named == countries_.end() ? none_index : named->country;
 }
 
 double PlaceEvidence::names_country(std::uint32_t country, std::size_t mention) const {

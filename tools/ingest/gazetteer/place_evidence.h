@@ -32,6 +32,9 @@ class PlaceEvidence {
     // Whether a mention is read as a country, and so as no city or region of that name.
     bool is_country(std::size_t mention) const { return is_country_[mention]; }
 
+    // The country that a mention names, none_index if it names none.
+    std::uint32_t country_of(std::size_t mention) const;
+
     // Whether a mention is read as a region, and so as no city outside of it: "Spokane,
     // Washington".
     bool is_region(std::size_t mention) const { return is_region_[mention]; }

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::size_t words_max = 6;  // of a name
 
+// Of a text. What comes later adds nothing, and each is compared with each.
+constexpr std::size_t mentions_max = 60;
+
 constexpr std::size_t cities_max = 40;  // of one name, the largest; there are 60 places San Jose
 
 class Matcher {
@@ -31,6 +34,7 @@ class Matcher {
                 continue;
             }
             i = found.last;
+            if (mentions_.size() == mentions_max) break;
             found.stop = is_stop(found);
             const bool explained = i < tokens_.size() && tokens_[i].separator == ',';
             if (found.entries.empty() || (found.stop && !explained)) continue;
@@ -40,6 +44,7 @@ class Matcher {
         about_volcano_ = is_about_volcano();
         for (Mention& mention : mentions_) describe(mention);
         chain();
+        find_borders();
         return std::move(mentions_);
     }
 
@@ -203,10 +208,24 @@ class Matcher {
             }
             if (found.last != 0) break;
         }
+        if (found.last == 0) entries_found = german_genitive_at(first, found);
         found.in_title = in_title_;
         found.letters = letters_;
         keep_entries(found, entries_found);
         return found;
+    }
+
+    // "Brasiliens" is of the country Brasilien.
+    std::span<const NameEntry> german_genitive_at(std::size_t first, Mention& found) const {
+        constexpr std::size_t bytes_min = 6;
+        const std::string_view key = tokens_[first].key;
+        if (key.size() < bytes_min || !key.ends_with('s') || !tokens_[first].capital) return {};
+        const std::span<const NameEntry> entries =
+            data_.find(key_hash(key.substr(0, key.size() - 1)));
+        if (entries.empty() || entries.front().meaning != Meaning::country) return {};
+        found.first = first;
+        found.last = first + 1;
+        return entries.first(1);
     }
 
     // Leaves no entries when the name is a phrase to skip.
@@ -475,6 +494,30 @@ class Matcher {
             if (!linked || mentions_[i + 1].adjective) continue;
             mentions_[i].chained = i + 1;
             mentions_[i + 1].is_chained = true;
+        }
+    }
+
+    static bool is_and(std::string_view key) {
+        return key == "and" || key == "y" || key == "et" || key == "und" || key == "e" ||
+               key == "dan";
+    }
+
+    // "X-Y border region", "border of X and Y".
+    void find_borders() {
+        constexpr std::size_t words_before_max = 3;
+        for (std::size_t i = 0; i + 1 < mentions_.size(); ++i) {
+            const std::size_t last = mentions_[i].last;
+            const std::size_t next = mentions_[i + 1].first;
+            const bool joined =
+                (last == next && tokens_[next].separator == '-') ||
+                (last + 1 == next && is_and(tokens_[last].key) && tokens_[next].separator == ' ');
+            if (!joined) continue;
+            bool border = is(Word::border, mentions_[i + 1].last);
+            const std::size_t first = mentions_[i].first;
+            for (std::size_t back = 1; back <= words_before_max && back <= first; ++back) {
+                border = border || is(Word::border, first - back);
+            }
+            if (border) mentions_[i].border_with = i + 1;
         }
     }
 

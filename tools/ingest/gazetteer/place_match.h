@@ -48,6 +48,7 @@ struct Mention {
     static constexpr std::size_t npos = static_cast<std::size_t>(-1);
     std::size_t chained = npos;  // the mention that directly follows: "X, Y" or "X (Y" or "X in Y"
     bool is_chained = false;     // some mention is chained to this one
+    std::size_t border_with = npos;  // "X-Y border", "border between X and Y": Y
 };
 
 // Finds the mentions in one text, left to right, the longest name first; in_title is passed on.

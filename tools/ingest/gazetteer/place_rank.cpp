@@ -15,6 +15,7 @@ constexpr double country_enough = 4;
 constexpr double nested_within = 7;  // a city of the best region is preferred up to so much below
 constexpr double area_radius_km = 600;
 constexpr double rival_within = 1.2;
+constexpr std::size_t countries_listed_min = 4;
 
 class Ranker {
   public:
@@ -25,7 +26,7 @@ class Ranker {
           candidates_(score_places(evidence_, hints, data)) {}
 
     std::optional<Candidate> run() {
-        const std::optional<Candidate> country = best_country();
+        const std::optional<Candidate> country = middle_of_list(best_country());
         std::optional<Candidate> place = best_place(true);
         if (!place) place = best_place(false);
         if (!place) place = best_issuer();
@@ -56,6 +57,44 @@ class Ranker {
             if (!best || is_better_country(candidate, *best)) best = candidate;
         }
         return best;
+    }
+
+    // What concerns many countries is placed in the middle one, not in the first of the alphabet.
+    std::optional<Candidate> middle_of_list(std::optional<Candidate> first) const {
+        if (!first) return first;
+        std::vector<const Candidate*> list;
+        std::size_t next = first->mention;
+        for (const Candidate& candidate : candidates_) {
+            if (candidate.meaning != Meaning::country || candidate.mention != next) continue;
+            if (candidate.score < country_enough || candidate.city == none_index) continue;
+            if (list.empty() || follows(candidate.mention)) {
+                list.push_back(&candidate);
+                ++next;
+            }
+        }
+        if (list.size() < countries_listed_min) return first;
+        const auto sum = [&](const Candidate* from) {
+            double km = 0;
+            for (const Candidate* to : list) km += km_between(from->city, to->city);
+            return km;
+        };
+        return **std::min_element(
+            list.begin(), list.end(),
+            [&](const Candidate* a, const Candidate* b) { return sum(a) < sum(b); });
+    }
+
+    // Whether a mention comes directly behind the one before it, or with an "and" between.
+    bool follows(std::size_t mention) const {
+        const Mention& before = evidence_.mentions()[mention - 1];
+        const Mention& here = evidence_.mentions()[mention];
+        return before.in_title == here.in_title && here.first - before.last <= 1;
+    }
+
+    double km_between(std::uint32_t one, std::uint32_t other) const {
+        const CityRow& a = data_.cities()[one];
+        const CityRow& b = data_.cities()[other];
+        return distance_km(static_cast<double>(a.latitude), static_cast<double>(a.longitude),
+                           static_cast<double>(b.latitude), static_cast<double>(b.longitude));
     }
 
     // Of one mention the larger country (the two Congos).

@@ -198,6 +198,9 @@ class Scorer {
             return;
         candidate.score = (demonym ? demonym_base : country_base) + position(candidate, here);
         if (demonym) candidate.meaning = Meaning::demonym;
+        if (here.border_with != Mention::npos) {
+            candidate.border = evidence_.country_of(here.border_with);
+        }
         if (here.part_of_name) candidate.score += part_of_name;
         if (here.stop) candidate.score += stop_word;
     }

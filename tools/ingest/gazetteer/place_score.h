@@ -23,7 +23,8 @@ struct Candidate {
     double score = 0;
     double away_km = 0;  // how far off the place itself the text says, and which way from north
     double away_degrees = 0;
-    bool part = false;  // the text names a part of it: "northern"
+    std::uint32_t border = none_index;  // the country whose border with it is named
+    bool part = false;                  // the text names a part of it: "northern"
     double part_degrees = 0;
     bool country_named = false;  // the text names its country
     bool region_named = false;   // the text names its region or district
