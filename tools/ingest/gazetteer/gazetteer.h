@@ -38,11 +38,12 @@ class GazetteerData;
 // the data. Deterministic: the same query gives the same answer.
 class Gazetteer {
   public:
-    // The data that is embedded in the program, read on first use (some 50 ms).
+    // The data that is embedded in the program, read on first use (some 70 ms).
     static const Gazetteer& builtin();
 
-    // Reads texts in the format of gazetteer/places.tsv and gazetteer/words.tsv, which must outlive
-    // the gazetteer. Throws std::invalid_argument that names the line and what is wrong in it.
+    // Reads texts in the format of gazetteer/places.tsv, areas.tsv and words.tsv, which must
+    // outlive the gazetteer. Throws std::invalid_argument that names the line and what is wrong in
+    // it.
     explicit Gazetteer(std::initializer_list<std::string_view> texts);
 
     // The most likely place, or nothing when the text names none. About 0.1 ms for a short text.
