@@ -38,7 +38,7 @@ class GazetteerData;
 // the data. Deterministic: the same query gives the same answer.
 class Gazetteer {
   public:
-    // The data that is embedded in the program, read on first use (some 70 ms).
+    // The data that is embedded in the program, read on first use (some 90 ms).
     static const Gazetteer& builtin();
 
     // Reads texts in the format of gazetteer/places.tsv, areas.tsv and words.tsv, which must
