@@ -271,6 +271,21 @@ TEST_F(MoonshotCalls, RateLimitsWithoutRetryAfterCloseTheGateForAWhile) {
     EXPECT_EQ(closed_for(), std::to_string(rate_limit_pause.count()));
 }
 
+// A server whose clock is behind names a time that is over.
+TEST_F(MoonshotCalls, RateLimitsAreObeyedForASecondAtLeast) {
+    std::string when = "0";
+    answer = [&](const httplib::Request&, httplib::Response& response) {
+        answer_error(response, 429, "rate_limit_reached_error");
+        response.set_header("Retry-After", when);
+    };
+    expect_released("rate_limit_reached_error");
+    EXPECT_EQ(closed_for(), "1000");
+    clock->advance(Ms{1'000});
+    when = "Wed, 21 Oct 2015 07:28:00 GMT";
+    EXPECT_TRUE(run());
+    EXPECT_EQ(closed_for(), "1000");
+}
+
 TEST_F(MoonshotCalls, QuotaAndAWrongKeyCloseTheGateUntilItIsReopened) {
     answer = [](const httplib::Request&, httplib::Response& response) {
         answer_error(response, 401, "invalid_authentication_error",
@@ -297,6 +312,30 @@ TEST_F(MoonshotCalls, PartOfTheKeyIsNotRepeatedEither) {
                      std::string("key ") + std::string(secret).substr(0, 8) + "...xwvut is wrong");
     };
     expect_released("key ***...xwvut is wrong");
+}
+
+// Where the message is cut, the part of the key before the cut is hidden too.
+TEST_F(MoonshotCalls, AKeyThatIsCutOffIsHiddenToo) {
+    answer = [](const httplib::Request&, httplib::Response& response) {
+        response.set_content("<html>" + std::string(90, 'y') + ' ' + secret, "text/html");
+    };
+    put(1, 1);
+    EXPECT_TRUE(run());
+    EXPECT_NE(error().find("yyy ***"), std::string::npos) << error();
+    EXPECT_EQ((error() + log.str()).find(std::string(secret).substr(8, 8)), std::string::npos);
+}
+
+TEST_F(MoonshotCalls, AKeyThatTheModelRepeatsIsNotKept) {
+    answer = [](const httplib::Request&, httplib::Response& response) {
+        json one = location("k1");
+        one["city"] = secret;
+        one["reason"] = std::string("asked with ") + secret;
+        response.set_content(completion_of(json::array({one})), "application/json");
+    };
+    put(1, 1);
+    EXPECT_TRUE(run());
+    EXPECT_EQ(outcomes(), "resolved 1");
+    EXPECT_EQ(query("SELECT CAST(result AS TEXT) LIKE '%asked with ***%' FROM outcomes"), "1");
 }
 
 TEST_F(MoonshotCalls, AServerErrorIsReleasedWithBackoff) {

@@ -14,6 +14,8 @@ namespace headpond::ingest {
 namespace {
 
 constexpr std::size_t answer_bytes_max = std::size_t{8} << 20;
+// A part of the key that is as long gives it away; a key of twice that is found in no other text.
+constexpr std::size_t telling = 8;
 
 bool is_stop(const HttpError& error) {
     return error.kind() == HttpFailure::stopped;
@@ -23,6 +25,11 @@ void replace_all(std::string& text, const std::string& part, const std::string& 
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + by.size())) {
         text.replace(at, part.size(), by);
     }
+}
+
+std::size_t common_prefix(std::string_view one, std::string_view other) {
+    const auto end = std::mismatch(one.begin(), one.end(), other.begin(), other.end()).first;
+    return static_cast<std::size_t>(end - one.begin());
 }
 
 }  // namespace
@@ -57,7 +64,7 @@ Settlement MoonshotResolver::resolve(std::span<const Item> items, const std::sto
             stopped = is_stop(error);
             answer.error = error.what();
         }
-        answer.error = without_key(std::move(answer.error));
+        answer.error = without_key(answer.error);
         for (const std::string& remark : answer.remarks) {
             spdlog::warn("Moonshot: {}", cli::one_line(without_key(remark)));
         }
@@ -87,7 +94,7 @@ MoonshotResolver::Asked MoonshotResolver::read(std::span<const Item> items) {
 }
 
 ChatAnswer MoonshotResolver::ask(const Asked& asked, const std::stop_token& stop) const {
-    const HttpResponse response = http_exchange(
+    HttpResponse response = http_exchange(
         {.url = url_,
          .body = chat_request(settings_.model, asked.alerts),
          // Without the wait for a go-ahead before a large body.
@@ -97,6 +104,8 @@ ChatAnswer MoonshotResolver::ask(const Asked& asked, const std::stop_token& stop
          .total_timeout = settings_.call_timeout,
          .body_bytes_max = answer_bytes_max},
         stop);
+    // Before anything of it is cut, which would hide where the key stands, or is kept as a result.
+    if (settings_.key.size() >= 2 * telling) replace_all(response.body, settings_.key, "***");
     return read_chat_answer(response, asked.keys, gazetteer_, clock_->wall());
 }
 
@@ -118,7 +127,8 @@ Settlement MoonshotResolver::settle(ChatAnswer answer, bool stopped) {
             settlement.rest = Rest::nack;
             break;
         case ChatVerdict::rate_limited:
-            settlement.delay = answer.retry_after.value_or(rate_limit_pause);
+            settlement.delay =
+                std::max(answer.retry_after.value_or(rate_limit_pause), rate_limit_pause_min);
             settlement.close_gate = {.duration = settlement.delay, .reason = settlement.error};
             break;
         case ChatVerdict::refused:
@@ -143,14 +153,24 @@ Ms MoonshotResolver::backoff() {
 }
 
 // Servers repeat the key that they refuse, whole or in part.
-std::string MoonshotResolver::without_key(std::string text) const {
-    constexpr std::size_t telling = 8;
-    const std::string& key = settings_.key;
-    replace_all(text, key, "***");
-    if (key.size() <= 2 * telling) return text;
-    replace_all(text, key.substr(0, telling), "***");
-    replace_all(text, key.substr(key.size() - telling), "***");
-    return text;
+std::string MoonshotResolver::without_key(std::string_view text) const {
+    const std::string_view key = settings_.key;
+    const std::size_t least = key.size() > 2 * telling ? telling : key.size();
+    std::string safe;
+    while (!text.empty()) {
+        std::size_t run = 0;
+        for (std::size_t from = 0; from + least <= key.size(); ++from) {
+            run = std::max(run, common_prefix(key.substr(from), text));
+        }
+        if (run >= least) {
+            safe += "***";
+        } else {
+            safe += text.front();
+            run = 1;
+        }
+        text.remove_prefix(run);
+    }
+    return safe;
 }
 
 }  // namespace headpond::ingest

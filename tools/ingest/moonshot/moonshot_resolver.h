@@ -14,12 +14,16 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace headpond::ingest {
 
 // A gate that closes for a rate limit without Retry-After stays closed this long.
 inline constexpr Ms rate_limit_pause{10'000};
+// And at least this long: a service that says "now", or whose clock is behind, is not asked at
+// once.
+inline constexpr Ms rate_limit_pause_min{1'000};
 
 // One call a batch. Never throws: whatever happens to the call is a settlement.
 //
@@ -50,7 +54,7 @@ class MoonshotResolver final : public Resolver {
     [[nodiscard]] ChatAnswer ask(const Asked& asked, const std::stop_token& stop) const;
     [[nodiscard]] Settlement settle(ChatAnswer answer, bool stopped);
     [[nodiscard]] Ms backoff();
-    [[nodiscard]] std::string without_key(std::string text) const;
+    [[nodiscard]] std::string without_key(std::string_view text) const;
 
     MoonshotSettings settings_;
     std::string url_;
