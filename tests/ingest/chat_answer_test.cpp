@@ -165,6 +165,13 @@ TEST(ChatAnswer, FencesAndABareListAreUnderstood) {
     EXPECT_EQ(answer_to(completion("{\"results\":" + list + "}")).acked.size(), 2);
 }
 
+TEST(ChatAnswer, FencesInsideAReasonAreText) {
+    json one = location("a");
+    one["reason"] = "after ```quoted``` words";
+    const std::string content = json{{"locations", json::array({one, one})}}.dump(1);
+    EXPECT_EQ(answer_to(completion(content), {"a"}).acked.size(), 1);
+}
+
 TEST(ChatAnswer, NonsenseOfTheModelIsABadAnswer) {
     for (const char* content : {"", "I can not help with that", "{\"locations\": [{\"key\": \"a\"",
                                 "{}", "42", "null", "{\"locations\": 3}"}) {
@@ -212,6 +219,7 @@ TEST(ChatAnswer, ErrorsByTheirTypeThenByTheirStatus) {
           Case{302, "", refused},
           Case{400, "invalid_request_error", bad_request},
           Case{400, "content_filter", bad_request},
+          Case{413, "invalid_request_error", cut_short},
           Case{422, "", bad_request},
           Case{400, "", bad_request},
           Case{500, "server_error", unavailable},

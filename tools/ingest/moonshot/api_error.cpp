@@ -62,13 +62,13 @@ ApiError read_api_error(std::string_view body) {
 }
 
 ChatVerdict verdict_of(int status, const ApiError& error) {
-    // Servers of other makes call a wrong key or an unknown model an invalid request.
+    // Servers of other makes call a wrong key, an unknown model or a long text an invalid request.
     if (status == 401 || status == 402 || status == 404) return ChatVerdict::refused;
+    if (status == 413) return ChatVerdict::cut_short;
     for (const std::string& name : {error.type, error.code}) {
         if (const Known* known = find_known(name)) return known->verdict;
     }
     if (status == 429) return ChatVerdict::rate_limited;
-    if (status == 413) return ChatVerdict::cut_short;
     if (status == 403 || (status >= 300 && status < 400)) return ChatVerdict::refused;
     if (status == 408 || status == 425 || status >= 500) return ChatVerdict::unavailable;
     return status >= 400 ? ChatVerdict::bad_request : ChatVerdict::unavailable;

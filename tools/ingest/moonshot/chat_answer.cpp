@@ -204,7 +204,8 @@ void read_locations(ChatAnswer& answer, const json& list, const std::set<std::st
 
 void read_content(ChatAnswer& answer, const std::string& text, const std::set<std::string>& keys,
                   const Gazetteer& gazetteer) {
-    const json content = json::parse(unfenced(text), nullptr, false);
+    json content = json::parse(text, nullptr, false);
+    if (content.is_discarded()) content = json::parse(unfenced(text), nullptr, false);
     const json* list = content.is_discarded() ? nullptr : list_of(content);
     if (list == nullptr) {
         answer.verdict = ChatVerdict::bad_request;
