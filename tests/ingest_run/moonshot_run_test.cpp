@@ -102,6 +102,13 @@ TEST_F(MoonshotRun, BadSettingsAreRefusedBeforeAnythingIsMade) {
                    "holds what is no key");
 }
 
+TEST_F(MoonshotRun, AnAddressWithoutEncryptionIsWarnedOf) {
+    auto how = asking("HTTP://service.example", {"--moonshot-key-file", "missing"});
+    const auto result = run(how);
+    EXPECT_EQ(result.exit, 3);
+    EXPECT_NE(result.err.find("MOONSHOT_BASE_URL is not https"), std::string::npos) << result.err;
+}
+
 TEST_F(MoonshotRun, AWrongKeyLeavesTheAlertsPendingAndIsSeenByOthers) {
     HttpServer server([](const httplib::Request&, httplib::Response& response) {
         answer_error(response, 401, "invalid_authentication_error",

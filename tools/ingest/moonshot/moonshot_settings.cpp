@@ -98,7 +98,9 @@ std::string checked_base_url(const Given& url) {
                                 : std::string(" has credentials or a query in it")) +
                          base_url_allowed);
     }
-    if (url.value.starts_with("http://") && !is_loopback(url.value)) {
+    // Whatever the case of its letters.
+    const bool encrypted = url.value.at(4) != ':';
+    if (!encrypted && !is_loopback(url.value)) {
         spdlog::warn("{} is not https: the key can be read on its way", url.by);
     }
     return url.value;
