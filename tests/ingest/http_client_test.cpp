@@ -117,6 +117,15 @@ TEST(HttpClient, EndlessHeadersEndToo) {
     EXPECT_EQ(failure_of({.url = server.address(), .total_timeout = 5s}), HttpFailure::cut_off);
 }
 
+TEST(HttpClient, TrailersAreBoundedToo) {
+    std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    for (int i = 0; i < 300; ++i) {
+        answer += "X-" + std::to_string(i) + ": " + std::string(1'000, 'x') + "\r\n";
+    }
+    const RawServer server(answer, RawServer::Then::hold);
+    EXPECT_EQ(failure_of({.url = server.address(), .total_timeout = 5s}), HttpFailure::cut_off);
+}
+
 TEST(HttpClient, NobodyListens) {
     std::string address;
     {

@@ -70,10 +70,15 @@ void set(const Easy& easy, CURLoption option, Value value) {
     }
 }
 
+// Of all headers and trailers of an exchange. libcurl has limits for headers, and none for
+// trailers.
+constexpr std::size_t header_bytes_max = 262'144;
+
 // What the callbacks of one exchange fill.
 struct Exchange {
     HttpResponse response;
     std::size_t body_bytes_max = 0;
+    std::size_t header_bytes = 0;
     bool too_large = false;
 
     static std::size_t take_body(char* bytes, std::size_t size, std::size_t count, void* self) {
@@ -88,8 +93,11 @@ struct Exchange {
     }
 
     static std::size_t take_header(char* bytes, std::size_t size, std::size_t count, void* self) {
-        auto& response = static_cast<Exchange*>(self)->response;
+        auto& exchange = *static_cast<Exchange*>(self);
+        auto& response = exchange.response;
         const std::string_view line(bytes, size * count);
+        exchange.header_bytes += line.size();
+        if (exchange.header_bytes > header_bytes_max) return 0;
         if (line.starts_with("HTTP/")) {
             // Of a redirect, or of 100 Continue: the last answer counts.
             response.headers.clear();
@@ -149,6 +157,12 @@ std::string seconds(std::chrono::milliseconds time) {
         throw HttpError(HttpFailure::too_large, host + ": the answer has more than " +
                                                     std::to_string(request.body_bytes_max) +
                                                     " bytes");
+    }
+    // libcurl calls a line over 100 KB a want of memory.
+    if (exchange.header_bytes > header_bytes_max || code == CURLE_OUT_OF_MEMORY) {
+        throw HttpError(HttpFailure::cut_off, host + ": the headers have more than " +
+                                                  std::to_string(header_bytes_max) +
+                                                  " bytes, or a line of them 102400");
     }
     HttpFailure kind = kind_of(code);
     // libcurl has one code for a redirect to file: or ftp:, and for what is not HTTP at all.

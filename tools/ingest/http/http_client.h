@@ -38,7 +38,7 @@ enum class HttpFailure {
     connect,    // no such host, refused, unreachable
     tls,        // the server's certificate or the handshake
     timeout,    // one of the two
-    cut_off,    // closed before the end, or not HTTP
+    cut_off,    // closed before the end, headers without end, or not HTTP
     too_large,  // over body_bytes_max
     redirects,  // over redirects_max, or to another protocol
     stopped     // `stop` was asked for
