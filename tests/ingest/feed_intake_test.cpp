@@ -63,13 +63,15 @@ class FeedIntakeTest : public testing::Test {
     std::shared_ptr<Random> random = std::make_shared<test::FakeRandom>();
     std::optional<Queue> queue;
     std::atomic<int> status{200};
+    std::atomic<bool> cut_off{false};
     HttpServer server{[this](const httplib::Request&, httplib::Response& response) {
         response.status = status;
         response.set_header("ETag", "\"1\"");
-        response.set_content(
+        std::string feed =
             "<rss version='2.0'><channel><title>t</title><item><title>a</title>"
-            "<pubDate>never</pubDate></item></channel></rss>",
-            "text/xml");
+            "<pubDate>never</pubDate></item>";
+        feed += cut_off ? "<item><title>b" : "</channel></rss>";
+        response.set_content(feed, "text/xml");
     }};
     std::optional<FeedIntake> intake;
 };
@@ -95,6 +97,17 @@ TEST_F(FeedIntakeTest, ValidatorsAreKeptWhenAllIsStoredAndNotBefore) {
     EXPECT_EQ(row().validators, Validators{});
     (void)begin().next(patience);
     EXPECT_EQ(condition_of_last_request(), "");
+}
+
+// Where neither its length nor its chunks tell, a cut shows in the XML alone.
+TEST_F(FeedIntakeTest, ABodyThatIsCutOffLeavesTheNextRequestUnconditional) {
+    cut_off = true;
+    const auto arrival = begin().next(patience);
+    ASSERT_TRUE(arrival);
+    EXPECT_EQ(arrival->feed.alerts.size(), 1U);
+    EXPECT_FALSE(intake->stored(*arrival, {}, true));
+    EXPECT_EQ(row().validators, Validators{});
+    EXPECT_EQ(row().failures, 0);
 }
 
 TEST_F(FeedIntakeTest, AlertsLeftOutOrASignalLeaveTheNextRequestUnconditional) {

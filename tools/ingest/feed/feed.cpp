@@ -95,6 +95,7 @@ Feed parse_feed(std::string_view bytes, const FeedHints& hints) {
 
     Feed feed;
     feed.kind = document.kind;
+    feed.whole = document.whole;
     feed.title = feed_title(document);
     const std::string source = source_of(hints, feed.title);
     Warnings warnings(source);

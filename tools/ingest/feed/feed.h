@@ -35,6 +35,7 @@ struct Feed {
     std::string title;  ///< of the feed, may be empty
     FeedKind kind = FeedKind::rss;
     std::vector<Alert> alerts;
+    bool whole = true;  ///< false: malformed or cut off, and there may have been more
     /// One line each, `<source>: item <n>: <what>` (n counts from 1) or `<source>: <what>`.
     std::vector<std::string> warnings;
 };

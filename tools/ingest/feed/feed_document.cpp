@@ -217,7 +217,9 @@ void parse_document(const std::string& text, std::string_view name, FeedDocument
     document.kind = *kind;
     document.channel = root;
     collect_items(document, root);
-    if (!parsed) recover(document, root, text, name, parsed);
+    if (parsed) return;
+    document.whole = false;
+    recover(document, root, text, name, parsed);
 }
 
 }  // namespace headpond::ingest

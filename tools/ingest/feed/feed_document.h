@@ -28,6 +28,7 @@ struct FeedDocument {
     std::unique_ptr<Scope> channel_scope;  ///< the same inside the channel, if it is another
     std::vector<pugi::xml_node> items;     ///< in the feed's order
     std::vector<std::string> warnings;     ///< at most one: where the XML breaks
+    bool whole = true;                     ///< false: it breaks
 
     /// The namespaces around an item.
     const Scope& scope_of(pugi::xml_node item) const;

@@ -148,7 +148,8 @@ void FeedIntake::storing(const Arrival& arrival) {
 bool FeedIntake::stored(const Arrival& arrival, const LeftOut& left, bool whole) {
     Known& known = feeds_.at(arrival.answer.feed);
     recover(known);
-    known.row.validators = whole ? arrival.answer.validators : Validators{};
+    // A body may have been cut off on its way: the whole one has the same validators.
+    known.row.validators = whole && arrival.feed.whole ? arrival.answer.validators : Validators{};
     known.row.alerts = static_cast<std::int64_t>(arrival.feed.alerts.size());
     if (left.alerts > 0) {
         known.row.last_error = std::to_string(left.alerts) + " alerts were not taken: " +
