@@ -175,7 +175,7 @@ TEST_F(AlertsOutput, FilesCanBeWrittenAgainAndAgainWithoutTheStream) {
     settings.map = (dir / "a.html").string();
     for (const std::string uuid : {"a", "b", "c"}) {
         add(uuid);
-        write_output_files(queue, settings);
+        EXPECT_TRUE(write_output_files(queue, settings, {}));
         EXPECT_NE(content("a.json").find(uuid), std::string::npos);
         EXPECT_NE(content("a.html").find("title of " + uuid), std::string::npos);
     }

@@ -7,6 +7,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 namespace headpond::test {
 namespace {
@@ -282,6 +283,14 @@ TEST_F(OutputRun, HiddenCoordinatesAreReportedBySourceWithTheWorstMisses) {
     const std::string table = run(how).out;
     EXPECT_NE(table.find("accuracy on 12 alerts with known coordinates"), std::string::npos);
     EXPECT_EQ(count_of("Oslo, NO                  PE", table), 10) << table;
+}
+
+TEST_F(OutputRun, ARunThatFollowsTakesNoPipe) {
+    const std::string pipe = (dir / "pipe").string();
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    const auto result = run(start({write_feed("one", 2), "--follow", "60", "--map", pipe}));
+    EXPECT_EQ(result.exit, 3);
+    EXPECT_NE(result.err.find("--map " + pipe + ": is a pipe"), std::string::npos) << result.err;
 }
 
 TEST_F(OutputRun, ARunThatFollowsKeepsItsFilesFresh) {

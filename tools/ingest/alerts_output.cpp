@@ -13,14 +13,15 @@ namespace headpond::ingest {
 namespace {
 
 // `out` null: without "-".
-void write_all(Queue& queue, const IngestSettings& settings, std::ostream* out) {
+void write_all(Queue& queue, const IngestSettings& settings, std::ostream* out,
+               const std::stop_token& stop) {
     const auto outputs = named_outputs(settings);
     if (outputs.empty()) return;
     const Options options = queue.options();
     Excerpt excerpt;
     excerpt.now = (options.clock ? options.clock : system_clock())->wall();
     if (settings.since) excerpt.since = settings.since->from(excerpt.now);
-    AlertsReader alerts(options.path.string());
+    AlertsReader alerts(options.path.string(), stop);
     for (const NamedOutput& output : outputs) {
         const auto write = [&](std::ostream& to) { output.write(alerts, excerpt, to); };
         if (output.path == "-") {
@@ -43,11 +44,16 @@ void write_all(Queue& queue, const IngestSettings& settings, std::ostream* out) 
 }  // namespace
 
 void write_outputs(Queue& queue, const IngestSettings& settings, std::ostream& out) {
-    write_all(queue, settings, &out);
+    write_all(queue, settings, &out, {});
 }
 
-void write_output_files(Queue& queue, const IngestSettings& settings) {
-    write_all(queue, settings, nullptr);
+bool write_output_files(Queue& queue, const IngestSettings& settings, const std::stop_token& stop) {
+    try {
+        write_all(queue, settings, nullptr, stop);
+    } catch (const ReadingStopped&) {
+        return false;
+    }
+    return true;
 }
 
 bool fills_standard_output(const IngestSettings& settings) {

@@ -6,6 +6,7 @@
 #include <headpond/queue.h>
 
 #include <iosfwd>
+#include <stop_token>
 
 namespace headpond::ingest {
 
@@ -19,8 +20,9 @@ void require_output(const IngestSettings& settings);
 // Queue::transact; the table must be made (Pipeline::open). Throws std::runtime_error that names
 // the option and the file, and Error where the database can't be read.
 void write_outputs(Queue& queue, const IngestSettings& settings, std::ostream& out);
-// The same without "-", for a run that writes again and again: a stream can't be taken back.
-void write_output_files(Queue& queue, const IngestSettings& settings);
+// The same without "-", for a run that writes again and again: a stream can't be taken back. False:
+// `stop` was asked for, and a file that was not whole by then is the old one.
+bool write_output_files(Queue& queue, const IngestSettings& settings, const std::stop_token& stop);
 
 // True: one of them is "-" and no lines, so that the summary would spoil it.
 [[nodiscard]] bool fills_standard_output(const IngestSettings& settings);

@@ -5,6 +5,7 @@
 #include <headpond/error.h>
 
 #include <filesystem>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -16,7 +17,7 @@ constexpr int busy_ms = 5'000;
 
 }  // namespace
 
-AlertsReader::AlertsReader(const std::string& path) {
+AlertsReader::AlertsReader(const std::string& path, std::stop_token stop) : stop_(std::move(stop)) {
     // Absolute, it is never taken for a URI.
     const std::string file = std::filesystem::absolute(path).string();
     const int code = sqlite3_open_v2(file.c_str(), &handle_,
@@ -45,6 +46,7 @@ void AlertsReader::each(const std::optional<WallTime>& since,
     keys.bind(1, since);
     Statement row(handle_, "SELECT " + all_columns() + " FROM alerts WHERE uuid = ?");
     while (keys.step()) {
+        if (stop_.stop_requested()) throw ReadingStopped{};
         row.bind(1, keys.text(0));
         if (row.step()) fn(read_row(row));
         row.reset();

@@ -209,8 +209,9 @@ class Run {
             try {
                 if (const auto arrival = intake.next(look_around)) (void)take(intake, *arrival);
                 pipeline_->work(signals_.token());
-                outputs.look(*queue_, pipeline_->tally().total(),
-                             [] { return system_clock()->since_boot(); });
+                outputs.look(
+                    *queue_, pipeline_->tally().total(),
+                    [] { return system_clock()->since_boot(); }, signals_.token());
                 patience.works();
             } catch (const Error& error) {
                 patience.fails(error, signals_.token());

@@ -72,6 +72,9 @@ void require_writable(const NamedOutput& output, const IngestSettings& settings)
     if (fs::is_character_file(status)) return require_access(output, target, W_OK);
     const std::string role = role_of(target, settings);
     if (!role.empty()) refuse(output, "is " + role + ", which the run reads");
+    if (fs::is_fifo(status) && settings.fetch.follow) {
+        refuse(output, "is a pipe, which may keep a run that follows waiting for its reader");
+    }
     if (written_in_place(status)) return require_access(output, target, W_OK);
     const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
     if (!target.has_filename()) refuse(output, "names no file");

@@ -18,11 +18,18 @@ constexpr int share = 10;  // one part of so many of the time is spent on writin
 
 }  // namespace
 
-void PeriodicOutputs::look(Queue& queue, const Counts& counts, const std::function<Ms()>& now) {
+bool PeriodicOutputs::are_old(const Counts& counts, Ms now) const {
+    if (!written_) return counts != Counts{} || now >= *first_ + interval_;
+    return counts != *written_ || (settings_.since && !settings_.since->at);
+}
+
+void PeriodicOutputs::look(Queue& queue, const Counts& counts, const std::function<Ms()>& now,
+                           const std::stop_token& stop) {
     const Ms begun = now();
-    if (begun < next_ || counts == written_) return;
+    if (!first_) first_ = begun;
+    if (begun < next_ || !are_old(counts, begun)) return;
     try {
-        write_output_files(queue, settings_);
+        if (!write_output_files(queue, settings_, stop)) return;
         written_ = counts;
         if (!failure_.empty()) spdlog::info("The output is written again");
         failure_.clear();
