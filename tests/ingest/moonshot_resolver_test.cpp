@@ -409,7 +409,7 @@ TEST_F(MoonshotCalls, AnEndlessAnswerIsReleasedAtItsLimit) {
     const RawServer endless("HTTP/1.1 200 OK\r\n\r\n" + std::string(1 << 20, ' '),
                             RawServer::Then::endless);
     settings.base_url = endless.address();
-    expect_released("more than 8388608 bytes");
+    expect_released("more than 2097152 bytes");
 }
 
 TEST_F(MoonshotCalls, NobodyThereIsReleased) {

@@ -49,11 +49,10 @@ const Known* find_known(std::string_view name) {
 
 }  // namespace
 
-ApiError read_api_error(std::string_view body) {
-    const json whole = json::parse(body, nullptr, false);
-    if (!whole.is_object()) return {};
-    const auto found = whole.find("error");
-    if (found == whole.end()) return {};
+ApiError read_api_error(const json& body) {
+    if (!body.is_object()) return {};
+    const auto found = body.find("error");
+    if (found == body.end()) return {};
     if (found->is_string()) return {.message = found->get<std::string>()};
     if (!found->is_object()) return {};
     return {.type = text_of(*found, "type"),

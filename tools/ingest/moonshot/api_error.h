@@ -6,14 +6,17 @@
 #include <string>
 #include <string_view>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace headpond::ingest {
 
-// {"error": {"type", "code", "message"}} of a body; all empty where it has none.
+// {"error": {"type", "code", "message"}} of a body, which may be no JSON; all empty where it has
+// none.
 struct ApiError {
     std::string type, code, message;
     [[nodiscard]] bool empty() const { return type.empty() && code.empty() && message.empty(); }
 };
-[[nodiscard]] ApiError read_api_error(std::string_view body);
+[[nodiscard]] ApiError read_api_error(const nlohmann::json& body);
 
 // What an error says about the service. By its status where that leaves no doubt, else by its type
 // (https://platform.kimi.ai/docs/api/errors, and the names that compatible servers use), else by

@@ -253,7 +253,8 @@ ChatAnswer read_chat_answer(const HttpResponse& response, const std::set<std::st
                             const Gazetteer& gazetteer, WallTime now) {
     ChatAnswer answer;
     answer.retry_after = parse_retry_after(response.header("retry-after"), now);
-    const ApiError error = read_api_error(response.body);
+    const json whole = json::parse(response.body, nullptr, false);
+    const ApiError error = read_api_error(whole);
     const bool good = response.status >= 200 && response.status < 300;
     if (!good || !error.empty()) {
         answer.verdict = verdict_of(response.status, error);
@@ -264,7 +265,6 @@ ChatAnswer read_chat_answer(const HttpResponse& response, const std::set<std::st
         answer.error = line_of(response.status, error);
         return answer;
     }
-    const json whole = json::parse(response.body, nullptr, false);
     if (read_completion(answer, whole, keys, gazetteer)) return answer;
     answer.verdict = ChatVerdict::unavailable;
     answer.error = "HTTP " + std::to_string(response.status) + " without a chat completion: " +

@@ -13,7 +13,8 @@ namespace headpond::ingest {
 
 namespace {
 
-constexpr std::size_t answer_bytes_max = std::size_t{8} << 20;
+// Several times what a model says at once. Nested brackets take 70 times their size to read.
+constexpr std::size_t answer_bytes_max = std::size_t{2} << 20;
 // A part of the key that is as long gives it away; a key of twice that is found in no other text.
 constexpr std::size_t telling = 8;
 
