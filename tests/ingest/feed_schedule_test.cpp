@@ -35,6 +35,18 @@ TEST_F(FeedScheduleTest, AFeedIsAskedEachIntervalFromStartToStart) {
     EXPECT_EQ(schedule.finish(0, Result::good, 200s).next_at, 200s);
 }
 
+TEST_F(FeedScheduleTest, WhatCouldNotBeStoredIsAskedForSoon) {
+    for (const auto& [interval, next] : {std::pair<Ms, Ms>{3600s, 80s}, {5s, 25s}}) {
+        FeedSchedule schedule = every(interval);
+        schedule.add("a", 0ms, 2);
+        ASSERT_EQ(schedule.start(10s), 0U);
+        schedule.answered(0, 11s, {});
+        const auto plan = schedule.finish(0, Result::not_stored, 20s);
+        EXPECT_EQ(plan.next_at, next);
+        EXPECT_EQ(plan.failures, 0);
+    }
+}
+
 TEST_F(FeedScheduleTest, AHostIsAskedOnceAtATimeAndAfterTheDelay) {
     FeedSchedule schedule = every(60s);
     schedule.add("a", 0ms, 0);

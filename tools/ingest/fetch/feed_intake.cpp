@@ -105,7 +105,7 @@ void FeedIntake::put_back(Known& known) {
     again.status = static_cast<int>(known.row.status.value_or(0));
     known.row.validators = {};
     known.row.last_error = "its alerts could not be stored";
-    finish(known, again, Result::good);
+    finish(known, again, Result::not_stored);
 }
 
 std::optional<Feed> FeedIntake::parse(Known& known, FeedAnswer& answer) {

@@ -11,6 +11,8 @@ constexpr Ms hour{3600'000};
 constexpr Ms day{24 * hour};
 // What a run that asks once takes for the interval of a feed that fails: the next run may follow.
 constexpr Ms interval_unknown{60'000};
+// It is the database that was busy, not the feed.
+constexpr Ms retry_not_stored{60'000};
 constexpr int failures_counted = 1'000'000;
 
 }  // namespace
@@ -77,12 +79,14 @@ void FeedSchedule::answered(std::size_t feed, Ms now, std::optional<Ms> retry_af
 FeedSchedule::Plan FeedSchedule::finish(std::size_t index, Result result, Ms now) {
     Feed& feed = feeds_.at(index);
     const Ms interval = rules_.interval.value_or(Ms{0});
-    if (result == Result::good) {
+    if (result == Result::good || result == Result::not_stored) {
         feed.failures = 0;
     } else {
         feed.failures = std::min(feed.failures + 1, failures_counted);
     }
-    if (result == Result::good || feed.host == nullptr) {
+    if (result == Result::not_stored) {
+        feed.next_at = now + std::min(interval, retry_not_stored);
+    } else if (result == Result::good || feed.host == nullptr) {
         feed.next_at = std::max(now, feed.started + interval);
     } else if (result == Result::gone) {
         feed.next_at = now + std::max(day, interval);

@@ -20,7 +20,7 @@ struct ScheduleRules {
 // Feeds are counted from 0 in the order of their addition. All times are since boot. One thread.
 class FeedSchedule {
   public:
-    enum class Result { good, failed, gone };
+    enum class Result { good, failed, gone, not_stored };
     struct Plan {
         Ms next_at{0};  // the feed may be asked again
         int failures = 0;
@@ -42,7 +42,7 @@ class FeedSchedule {
     // Its host may be asked again, after the delay or what Retry-After said.
     void answered(std::size_t feed, Ms now, std::optional<Ms> retry_after);
     // What came of it. A feed that fails is asked at intervals that double up to an hour, one that
-    // is gone after a day.
+    // is gone after a day, one that was read and not stored after a minute at most.
     Plan finish(std::size_t feed, Result result, Ms now);
 
     // How long its host wants to be left alone; 0: it does not.
