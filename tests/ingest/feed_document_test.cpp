@@ -146,7 +146,7 @@ TEST(BrokenFeed, BareAmpersandsAndUnknownEntitiesAreText) {
     EXPECT_TRUE(feed.warnings.empty());
 }
 
-TEST(Entities, ABillionLaughsStayUnexpanded) {
+TEST(Entities, ABillionLaughsAreAnError) {
     std::string bytes = "<?xml version='1.0'?><!DOCTYPE rss [<!ENTITY lol0 'lol'>";
     for (int i = 1; i <= 12; ++i) {
         bytes += "<!ENTITY lol" + std::to_string(i) + " '";
@@ -154,7 +154,21 @@ TEST(Entities, ABillionLaughsStayUnexpanded) {
         bytes += "'>";
     }
     bytes += "]>" + head + "<item><title>Laughs: &lol12;</title></item>" + tail;
-    EXPECT_EQ(titles(parse(bytes)), "Laughs: &lol12; ");
+    try {
+        (void)parse(bytes);
+        FAIL() << "it was read";
+    } catch (const FeedError& error) {
+        EXPECT_NE(
+            std::string(error.what()).find("its entity lol1 is made of other entities; allowed"),
+            std::string::npos)
+            << error.what();
+    }
+}
+
+TEST(Entities, OnesOfPlainTextStayAsTheyAre) {
+    const Feed feed = parse("<!DOCTYPE rss [<!ENTITY nbsp2 '&#160;'><!ENTITY who \"us\">]>" + head +
+                            "<item><title>By &who;</title></item>" + tail);
+    EXPECT_EQ(titles(feed), "By &who; ");
 }
 
 TEST(Entities, ExternalOnesAreNotRead) {

@@ -204,12 +204,12 @@ class Run {
         spdlog::info("Following {} feeds, each read again every {} s", sources.size(),
                      static_cast<double>(settings_.fetch.follow->count()) / 1000);
         Patience patience;
-        PeriodicOutputs outputs(settings_, *settings_.fetch.follow);
+        outputs_.emplace(settings_, *settings_.fetch.follow);
         while (!signals_.token().stop_requested()) {
             try {
                 if (const auto arrival = intake.next(look_around)) (void)take(intake, *arrival);
                 pipeline_->work(signals_.token());
-                outputs.look(
+                outputs_->look(
                     *queue_, pipeline_->tally().total(),
                     [] { return system_clock()->since_boot(); }, signals_.token());
                 patience.works();
@@ -250,7 +250,10 @@ class Run {
             spdlog::warn("{} outcomes were dropped unread: outcomes_max is {}", summary.unclaimed,
                          *queue_->options().outcomes_max);
         }
-        write_outputs(*queue_, settings_, std::cout);
+        // A large table is not read again only because a signal came.
+        const bool fresh = outputs_ && outputs_->have(pipeline_->tally().total());
+        const bool streamed = settings_.output == "-" || fills_standard_output(settings_);
+        if (!fresh || streamed) write_outputs(*queue_, settings_, std::cout);
         summary.seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
         std::ostream& out = fills_standard_output(settings_) ? std::cerr : std::cout;
@@ -267,7 +270,8 @@ class Run {
     std::optional<Queue> queue_;
     std::unique_ptr<Resolver> resolver_;
     std::optional<Pipeline> pipeline_;
-    std::int64_t unclaimed_ = 0;  // outcomes dropped unread before this run
+    std::optional<PeriodicOutputs> outputs_;  // of a run that follows
+    std::int64_t unclaimed_ = 0;              // outcomes dropped unread before this run
     int code_ = 0;
 };
 

@@ -50,6 +50,27 @@ std::string description_of(std::string_view text, pugi::xml_node root) {
                     std::string(feeds_allowed));
 }
 
+// The name of the first entity in a DOCTYPE whose text names another, as a "billion laughs" is made
+// of; empty: there is none. `prolog` is all before the root.
+std::string nested_entity(std::string_view prolog) {
+    constexpr std::string_view declaration = "<!ENTITY";
+    for (auto at = prolog.find(declaration); at != prolog.npos;
+         at = prolog.find(declaration, at + declaration.size())) {
+        const auto open = prolog.find_first_of("\"'>", at);
+        if (open == prolog.npos || prolog[open] == '>') continue;
+        const auto close = prolog.find(prolog[open], open + 1);
+        const std::string_view value = prolog.substr(open + 1, close - open - 1);
+        for (auto mark = value.find_first_of("&%"); mark != value.npos;
+             mark = value.find_first_of("&%", mark + 1)) {
+            const bool number = value[mark] == '&' && value.substr(mark + 1).starts_with('#');
+            if (number) continue;
+            return std::string(
+                prolog.substr(at + declaration.size(), open - at - declaration.size()));
+        }
+    }
+    return {};
+}
+
 pugi::xml_node first_element(pugi::xml_node parent) {
     return parent.find_child([](pugi::xml_node node) { return node.type() == pugi::node_element; });
 }
@@ -214,6 +235,12 @@ void parse_document(const std::string& text, std::string_view name, FeedDocument
     document.root_scope = std::make_unique<Scope>(nullptr, root);
     const auto kind = kind_of(document.root_scope->name_of(root).local);
     if (!kind) fail(name, description_of(text, root));
+    const std::string_view prolog =
+        std::string_view(text).substr(0, static_cast<std::size_t>(root.offset_debug()));
+    if (const std::string entity = nested_entity(prolog); !entity.empty()) {
+        throw FeedError(for_message(name) + ": its entity " + for_message(entity) +
+                        " is made of other entities; allowed are entities of plain text");
+    }
     document.kind = *kind;
     document.channel = root;
     collect_items(document, root);

@@ -37,8 +37,8 @@ struct FeedDocument {
 /// Parses UTF-8 text. XML that breaks somewhere (malformed, or cut off) gives the items that are
 /// whole: those before the break, and behind it those that can be read one by one. Throws
 /// FeedError, naming `name`, when the text is not a feed, is broken with no whole item, or has more
-/// than six million tags and attributes. Entities that a DOCTYPE declares are never expanded. Fills
-/// `document`, which must be new.
+/// than six million tags and attributes, or declares entities that are made of others. Entities
+/// that a DOCTYPE declares are never expanded. Fills `document`, which must be new.
 void parse_document(const std::string& text, std::string_view name, FeedDocument& document);
 
 }  // namespace headpond::ingest

@@ -27,6 +27,9 @@ class PeriodicOutputs {
     void look(Queue& queue, const Counts& counts, const std::function<Ms()>& now,
               const std::stop_token& stop);
 
+    // True: the files have all of these.
+    [[nodiscard]] bool have(const Counts& counts) const { return written_ == counts; }
+
   private:
     [[nodiscard]] bool are_old(const Counts& counts, Ms now) const;
 
