@@ -1,8 +1,8 @@
-#include "alerts_output.h"
+#include "output/alerts_output.h"
 
-#include "alerts_table.h"
 #include "support/fake_clock.h"
 #include "support/temp_dir.h"
+#include "tables/alerts_table.h"
 
 #include <filesystem>
 #include <fstream>

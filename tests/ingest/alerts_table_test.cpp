@@ -1,4 +1,4 @@
-#include "alerts_table.h"
+#include "tables/alerts_table.h"
 
 #include "settings.h"
 #include "support/temp_dir.h"

@@ -1,8 +1,8 @@
 #include "output/periodic_outputs.h"
 
-#include "alerts_table.h"
 #include "support/fake_clock.h"
 #include "support/temp_dir.h"
+#include "tables/alerts_table.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,9 +1,9 @@
 #include "pipeline.h"
 
-#include "alerts_table.h"
 #include "holdups.h"
 #include "report.h"
 #include "support/temp_dir.h"
+#include "tables/alerts_table.h"
 
 #include <headpond/admin.h>
 

@@ -1,6 +1,6 @@
 #include "pipeline.h"
 
-#include "alerts_table.h"
+#include "tables/alerts_table.h"
 
 #include <headpond/error.h>
 

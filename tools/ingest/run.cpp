@@ -1,9 +1,9 @@
 #include "run.h"
 
 #include "../headpond/utf8.h"
-#include "alerts_output.h"
 #include "feeds.h"
 #include "fetch/feed_intake.h"
+#include "output/alerts_output.h"
 #include "output/periodic_outputs.h"
 #include "pipeline.h"
 #include "report.h"

@@ -1,8 +1,8 @@
 // What a run's alerts came to, counted as it happens.
 #pragma once
 
-#include "alerts_table.h"
 #include "recent_set.h"
+#include "tables/alerts_table.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "fetch/feeds_table.h"
 
-#include "guest_statement.h"
+#include "tables/guest_statement.h"
 
 #include <headpond/sqlite.h>
 

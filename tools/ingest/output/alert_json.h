@@ -1,7 +1,7 @@
 // An alert's members, as the formats share them.
 #pragma once
 
-#include "alerts_table.h"
+#include "tables/alerts_table.h"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 // The formats in which alerts are put out, each as a stream of rows.
 #pragma once
 
-#include "alerts_reader.h"
+#include "tables/alerts_reader.h"
 
 #include <cstddef>
 #include <iosfwd>

@@ -1,5 +1,5 @@
 // What is refused of --output, --geojson and --map before anything is opened.
-#include "alerts_output.h"
+#include "output/alerts_output.h"
 #include "output/named_outputs.h"
 #include "output/output_file.h"
 

@@ -1,7 +1,7 @@
 #include "output/periodic_outputs.h"
 
 #include "../headpond/utf8.h"
-#include "alerts_output.h"
+#include "output/alerts_output.h"
 
 #include <headpond/error.h>
 

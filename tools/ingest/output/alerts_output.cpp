@@ -1,4 +1,4 @@
-#include "alerts_output.h"
+#include "output/alerts_output.h"
 
 #include "output/named_outputs.h"
 #include "output/output_file.h"

@@ -1,4 +1,4 @@
-#include "alerts_row.h"
+#include "tables/alerts_row.h"
 
 namespace headpond::ingest {
 

@@ -1,6 +1,6 @@
-#include "alerts_reader.h"
+#include "tables/alerts_reader.h"
 
-#include "alerts_row.h"
+#include "tables/alerts_row.h"
 
 #include <headpond/error.h>
 

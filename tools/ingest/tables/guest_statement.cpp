@@ -1,4 +1,4 @@
-#include "guest_statement.h"
+#include "tables/guest_statement.h"
 
 #include "settings.h"
 

@@ -1,7 +1,7 @@
 // The table `alerts` as it is at one moment, for what is put out.
 #pragma once
 
-#include "alerts_table.h"
+#include "tables/alerts_table.h"
 
 #include <functional>
 #include <optional>

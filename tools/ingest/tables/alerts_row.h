@@ -1,8 +1,8 @@
 // A row of the table `alerts`, for the writer and the reader of it.
 #pragma once
 
-#include "alerts_table.h"
-#include "guest_statement.h"
+#include "tables/alerts_table.h"
+#include "tables/guest_statement.h"
 
 #include <string>
 

@@ -1,6 +1,6 @@
-#include "alerts_table.h"
+#include "tables/alerts_table.h"
 
-#include "alerts_row.h"
+#include "tables/alerts_row.h"
 
 #include <headpond/sqlite.h>
 
