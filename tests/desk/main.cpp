@@ -1,5 +1,6 @@
 // A news desk's day, run fast: headpond-ingest follows 200 feeds with a service that is down a
-// tenth of the time. headpond-desk-day [SECONDS [SEED]]; exit 0: all held, 1: something did not.
+// tenth of the time. headpond-desk-day [SECONDS [SEED [ALERTS A SECOND]]]; exit 0: all held, 1:
+// something did not.
 #include "desk/news.h"
 #include "support/program.h"
 #include "support/temp_dir.h"
@@ -21,13 +22,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-constexpr int alerts_a_second = 150;
 // KiB, from the first third to the last: what the tool remembers of the last 65 536 alerts and
 // batches, which a short day does not fill.
 constexpr std::int64_t memory_growth_max = 12 * 1024;
-// The queue's own tables when they are empty, beside the alerts: 100 pages is the log's reserve of
-// an idle file, and less than one batch of this run.
-constexpr std::int64_t queue_pages_max = 100;
+// The queue's own tables when they are empty, without `attempts`, which keeps 10 000 rows.
+constexpr std::int64_t queue_pages_max = 60;
 
 class Database {
   public:
@@ -70,9 +69,10 @@ std::int64_t size_of(const std::filesystem::path& path) {
 
 class Day {
   public:
-    Day(double seconds, std::uint64_t seed)
+    Day(double seconds, std::uint64_t seed, double rate)
         : seconds_(seconds),
           seed_(seed),
+          rate_(rate),
           news_(200, 4, seed),
           service_(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000 / 20))) {}
 
@@ -109,7 +109,7 @@ class Day {
         const auto begin = Clock::now();
         double next_look = 1;
         for (std::int64_t alert = 0;; ++alert) {
-            const double due = static_cast<double>(alert) / alerts_a_second;
+            const double due = static_cast<double>(alert) / rate_;
             if (due >= seconds_) break;
             std::this_thread::sleep_until(
                 begin + std::chrono::duration_cast<Clock::duration>(Seconds(due)));
@@ -212,6 +212,7 @@ class Day {
 
     double seconds_;
     std::uint64_t seed_;
+    double rate_;
     TempDir dir_;
     News news_;
     TroubledService service_;
@@ -229,9 +230,11 @@ class Day {
 int main(int argc, char** argv) {
     const double seconds = argc > 1 ? std::atof(argv[1]) : 120;
     const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
-    if (seconds < 5) {
-        std::cerr << "headpond-desk-day [SECONDS [SEED]]; allowed: 5 seconds or more\n";
+    const double rate = argc > 3 ? std::atof(argv[3]) : 150;
+    if (seconds < 5 || rate < 1) {
+        std::cerr << "headpond-desk-day [SECONDS [SEED [ALERTS A SECOND]]]; allowed: 5 seconds or "
+                     "more, 1 alert or more\n";
         return 3;
     }
-    return headpond::test::Day(seconds, seed).run();
+    return headpond::test::Day(seconds, seed, rate).run();
 }

@@ -162,7 +162,9 @@ TEST(ChatAnswer, FencesAndABareListAreUnderstood) {
                   .acked.size(),
               2);
     EXPECT_EQ(answer_to(completion(list)).acked.size(), 2);
-    EXPECT_EQ(answer_to(completion("{\"results\":" + list + "}")).acked.size(), 2);
+    EXPECT_EQ(answer_to(completion("{\"note\":\"\",\"results\":" + list + "}")).acked.size(), 2);
+    EXPECT_EQ(answer_to(completion("{\"a\":" + list + ",\"b\":" + list + "}")).verdict,
+              ChatVerdict::bad_request);
 }
 
 TEST(ChatAnswer, FencesInsideAReasonAreText) {

@@ -148,8 +148,13 @@ const json* list_of(const json& content) {
     if (!content.is_object()) return nullptr;
     const auto named = content.find("locations");
     if (named != content.end()) return named->is_array() ? &*named : nullptr;
-    if (content.size() == 1 && content.begin()->is_array()) return &*content.begin();
-    return nullptr;
+    const json* only = nullptr;
+    for (const json& member : content) {
+        if (!member.is_array()) continue;
+        if (only != nullptr) return nullptr;
+        only = &member;
+    }
+    return only;
 }
 
 std::string count_of(std::size_t part, std::size_t whole) {
