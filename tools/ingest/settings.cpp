@@ -212,7 +212,8 @@ std::optional<IngestSettings> read_settings(int argc, const char* const* argv) {
     add_resolver_options(app, settings, moonshot);
     add_output_options(app, settings);
     app.footer(
-        "Exit codes: 0 the input is drained; 2 the database is corrupt; 3 usage or failure.\n"
+        "Exit codes: 0 the input is drained, or left pending by a signal or a closed gate;\n"
+        "2 the database is corrupt; 3 usage or failure.\n"
         "Limits that are set are kept in the file, for all its users.");
     std::map<std::string, std::string> limits;
     add_limits(app, limits);
