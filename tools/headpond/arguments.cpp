@@ -39,14 +39,6 @@ std::optional<Ms> milliseconds(std::string_view text, Ms most) {
     return value + Ms{*rest};
 }
 
-std::string seconds_text(Ms value) {
-    std::string text = std::to_string(value.count() / 1000);
-    if (value.count() % 1000 == 0) return text;
-    std::string decimals = std::to_string(value.count() % 1000 + 1000).substr(1);
-    while (decimals.back() == '0') decimals.pop_back();
-    return text + "." + decimals;
-}
-
 void check_text(std::string_view what, std::string_view text, std::size_t least, std::size_t most) {
     const auto fail = [&](const std::string& wrong) {
         throw UsageError(std::string(what) + " " + wrong + "; allowed: " + std::to_string(least) +
@@ -59,6 +51,14 @@ void check_text(std::string_view what, std::string_view text, std::size_t least,
 }
 
 }  // namespace
+
+std::string seconds_text(Ms value) {
+    std::string text = std::to_string(value.count() / 1000);
+    if (value.count() % 1000 == 0) return text;
+    std::string decimals = std::to_string(value.count() % 1000 + 1000).substr(1);
+    while (decimals.back() == '0') decimals.pop_back();
+    return text + "." + decimals;
+}
 
 std::int64_t parse_count(std::string_view what, std::string_view text, std::int64_t least,
                          std::int64_t most) {

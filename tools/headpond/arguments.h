@@ -33,6 +33,9 @@ void check_reason(std::string_view what, std::string_view text);
 // A batch id, a dash and 16 hexadecimal digits.
 void check_token(std::string_view text);
 
+// "0.25", "10": what parse_seconds would read.
+[[nodiscard]] std::string seconds_text(Ms value);
+
 constexpr Ms day{24 * 3600 * 1000};
 
 }  // namespace headpond::cli

@@ -202,7 +202,7 @@ class Run {
         intake.attach(*queue_);
         intake.start(signals_.token());
         spdlog::info("Following {} feeds, each read again every {} s", sources.size(),
-                     static_cast<double>(settings_.fetch.follow->count()) / 1000);
+                     cli::seconds_text(*settings_.fetch.follow));
         Patience patience;
         outputs_.emplace(settings_, *settings_.fetch.follow);
         while (!signals_.token().stop_requested()) {

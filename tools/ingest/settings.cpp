@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
-#include <system_error>
 
 #include <CLI/CLI.hpp>
 

@@ -1,5 +1,7 @@
 #include "http/http_client.h"
 
+#include "../headpond/arguments.h"
+
 #include <algorithm>
 #include <cctype>
 #include <memory>
@@ -144,13 +146,6 @@ HttpFailure kind_of(CURLcode code) {
     }
 }
 
-std::string seconds(std::chrono::milliseconds time) {
-    std::string text = std::to_string(static_cast<double>(time.count()) / 1000);
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.ends_with('.')) text.pop_back();
-    return text + " s";
-}
-
 [[noreturn]] void fail(CURLcode code, const Exchange& exchange, const HttpRequest& request,
                        const std::string& host, long status) {
     if (exchange.too_large || code == CURLE_FILESIZE_EXCEEDED) {
@@ -171,8 +166,8 @@ std::string seconds(std::chrono::milliseconds time) {
     }
     std::string what = curl_easy_strerror(code);
     if (kind == HttpFailure::timeout) {
-        what = "no whole answer in time (connect " + seconds(request.connect_timeout) + ", whole " +
-               seconds(request.total_timeout) + ")";
+        what = "no whole answer in time (connect " + cli::seconds_text(request.connect_timeout) +
+               " s, whole " + cli::seconds_text(request.total_timeout) + " s)";
     } else if (kind == HttpFailure::redirects) {
         what = "redirected more than " + std::to_string(request.redirects_max) +
                " times, or to what is not http or https";

@@ -36,11 +36,6 @@ constexpr std::array known_types{
     Known{"unexpected_output", ChatVerdict::unavailable},
 };
 
-std::string text_of(const json& object, const char* name) {
-    const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
 const Known* find_known(std::string_view name) {
     const auto* found = std::find_if(known_types.begin(), known_types.end(),
                                      [&](const Known& known) { return known.type == name; });
@@ -49,15 +44,21 @@ const Known* find_known(std::string_view name) {
 
 }  // namespace
 
+std::string text_member(const json& object, const char* name) {
+    if (!object.is_object()) return {};
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
 ApiError read_api_error(const json& body) {
     if (!body.is_object()) return {};
     const auto found = body.find("error");
     if (found == body.end()) return {};
     if (found->is_string()) return {.message = found->get<std::string>()};
     if (!found->is_object()) return {};
-    return {.type = text_of(*found, "type"),
-            .code = text_of(*found, "code"),
-            .message = text_of(*found, "message")};
+    return {.type = text_member(*found, "type"),
+            .code = text_member(*found, "code"),
+            .message = text_member(*found, "message")};
 }
 
 ChatVerdict verdict_of(int status, const ApiError& error) {

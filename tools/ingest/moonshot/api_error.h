@@ -10,6 +10,9 @@
 
 namespace headpond::ingest {
 
+// A member that is a text; empty where there is none.
+[[nodiscard]] std::string text_member(const nlohmann::json& object, const char* name);
+
 // {"error": {"type", "code", "message"}} of a body, which may be no JSON; all empty where it has
 // none.
 struct ApiError {

@@ -7,8 +7,6 @@
 #include "location.h"
 #include "moonshot/api_error.h"
 
-#include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -161,13 +159,6 @@ std::string count_of(std::size_t part, std::size_t whole) {
     return std::to_string(part) + " of " + std::to_string(whole);
 }
 
-// Empty where it has none.
-std::string key_of(const json& object) {
-    if (!object.is_object()) return {};
-    const auto found = object.find("key");
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
 void read_locations(ChatAnswer& answer, const json& list, const std::set<std::string>& keys,
                     const Gazetteer& gazetteer) {
     const LocationReader reader(gazetteer);
@@ -177,7 +168,7 @@ void read_locations(ChatAnswer& answer, const json& list, const std::set<std::st
     std::string first_unknown;
     std::string first_bad;
     for (const json& object : list) {
-        const std::string name = key_of(object);
+        const std::string name = text_member(object, "key");
         if (!keys.contains(name)) {
             if (unknown++ == 0) first_unknown = name;
             continue;
@@ -231,9 +222,7 @@ bool read_completion(ChatAnswer& answer, const json& whole, const std::set<std::
     if (choices == whole.end() || !choices->is_array() || choices->empty()) return false;
     const json& choice = choices->front();
     if (!choice.is_object()) return false;
-    const auto finish = choice.find("finish_reason");
-    const std::string reason =
-        finish != choice.end() && finish->is_string() ? finish->get<std::string>() : "";
+    const std::string reason = text_member(choice, "finish_reason");
     if (reason == "length") {
         answer.verdict = ChatVerdict::cut_short;
         answer.error = "finish_reason length: the answer was cut off";
@@ -246,9 +235,7 @@ bool read_completion(ChatAnswer& answer, const json& whole, const std::set<std::
     }
     const auto message = choice.find("message");
     if (message == choice.end() || !message->is_object()) return false;
-    const auto content = message->find("content");
-    const bool spoken = content != message->end() && content->is_string();
-    read_content(answer, spoken ? content->get<std::string>() : "", keys, gazetteer);
+    read_content(answer, text_member(*message, "content"), keys, gazetteer);
     return true;
 }
 

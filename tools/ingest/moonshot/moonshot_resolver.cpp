@@ -18,10 +18,6 @@ constexpr std::size_t answer_bytes_max = std::size_t{2} << 20;
 // A part of the key that is as long gives it away; a key of twice that is found in no other text.
 constexpr std::size_t telling = 8;
 
-bool is_stop(const HttpError& error) {
-    return error.kind() == HttpFailure::stopped;
-}
-
 void replace_all(std::string& text, const std::string& part, const std::string& by) {
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + by.size())) {
         text.replace(at, part.size(), by);
@@ -62,7 +58,7 @@ Settlement MoonshotResolver::resolve(std::span<const Item> items, const std::sto
         try {
             answer = ask(asked, stop);
         } catch (const HttpError& error) {
-            stopped = is_stop(error);
+            stopped = error.kind() == HttpFailure::stopped;
             answer.error = error.what();
         }
         answer.error = without_key(answer.error);

@@ -36,10 +36,13 @@ std::optional<Given> given(const std::string& flag, const std::optional<std::str
     return Given{value, variable};
 }
 
+bool is_word(const std::string& text, std::size_t bytes_max) {
+    return !text.empty() && text.size() <= bytes_max &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
+}
+
 void require_key(const std::string& key, const std::string& where) {
-    const bool printable =
-        std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; });
-    if (!key.empty() && key.size() <= key_bytes_max && printable) return;
+    if (is_word(key, key_bytes_max)) return;
     throw UsageError(where + (key.empty() ? " holds no key" : " holds what is no key") +
                      "; allowed: 1 to 512 printable ASCII characters without blanks");
 }
@@ -107,9 +110,7 @@ std::string checked_base_url(const Given& url) {
 }
 
 std::string checked_model(const Given& model) {
-    const bool printable = std::all_of(model.value.begin(), model.value.end(),
-                                       [](char c) { return c > ' ' && c < 0x7F; });
-    if (!model.value.empty() && model.value.size() <= 200 && printable) return model.value;
+    if (is_word(model.value, 200)) return model.value;
     throw UsageError(model.by + " is " + cli::shown(model.value) +
                      "; allowed: 1 to 200 printable ASCII characters without blanks");
 }

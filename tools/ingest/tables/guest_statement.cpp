@@ -10,6 +10,16 @@ namespace headpond::ingest {
 
 namespace {
 
+[[noreturn]] void fail(sqlite3* handle) {
+    const int code = sqlite3_extended_errcode(handle);
+    const int kind = code & 0xff;
+    const bool corrupt = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
+    throw Error(kind == SQLITE_FULL ? ErrorCode::disk_full
+                : corrupt           ? ErrorCode::corrupt
+                                    : ErrorCode::io,
+                "ingest", "", sqlite3_errmsg(handle), code);
+}
+
 // One line of what is wrong with a table or view that has the name; empty: nothing, or none has.
 std::string foreign(sqlite3* handle, const GuestTable& table) {
     Statement found(handle, "SELECT type FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
@@ -33,16 +43,6 @@ std::string foreign(sqlite3* handle, const GuestTable& table) {
 }
 
 }  // namespace
-
-void fail(sqlite3* handle) {
-    const int code = sqlite3_extended_errcode(handle);
-    const int kind = code & 0xff;
-    const bool corrupt = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
-    throw Error(kind == SQLITE_FULL ? ErrorCode::disk_full
-                : corrupt           ? ErrorCode::corrupt
-                                    : ErrorCode::io,
-                "ingest", "", sqlite3_errmsg(handle), code);
-}
 
 Statement::Statement(sqlite3* handle, const std::string& sql) : handle_(handle) {
     check(sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement_, nullptr));

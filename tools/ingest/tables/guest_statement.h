@@ -13,9 +13,6 @@ struct sqlite3_stmt;
 
 namespace headpond::ingest {
 
-// Throws Error with what SQLite says.
-[[noreturn]] void fail(sqlite3* handle);
-
 // A prepared statement; every result code is looked at. Throws Error with what SQLite says.
 class Statement {
   public:
