@@ -1,5 +1,7 @@
 #include "store/sqlite/connection.h"
 
+#include "store/sqlite/log_vfs.h"
+
 #include <limits>
 
 #include <sqlite3.h>
@@ -100,7 +102,8 @@ std::unique_ptr<SQLite::Database> open_connection(const std::string& path, Acces
     const int flags =
         (access == Access::read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE) |
         SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    auto database = std::make_unique<SQLite::Database>(path, flags, busy_ms);
+    const std::string vfs = access == Access::read_write ? log_vfs() : "";
+    auto database = std::make_unique<SQLite::Database>(path, flags, busy_ms, vfs);
     configure(*database);
     return database;
 }
