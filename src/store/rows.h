@@ -60,12 +60,18 @@ inline constexpr std::array<CounterColumn, 22> counter_columns{{
     {"dead_letters", &Counters::dead_letters},
 }};
 
+// Ids of a table: the last one issued, and up to which one no other writer takes any.
+struct Ids {
+    std::int64_t last = 0, reserved = 0;
+};
+
 struct Totals : Counters {
     Millis age_base = 0;
     Millis last_cleanup_at = 0;
     std::int64_t settings_version = 0;
     std::int64_t db_bytes = 0, wal_bytes = 0;
     Millis sampled_at = 0;
+    Ids item_ids, batch_ids;
 };
 
 // `bytes` is the payload's length; survey() leaves source_tag and payload empty, load() fills them.

@@ -212,7 +212,7 @@ std::vector<ModelAttempt> ModelFile::attempts() {
 // --- writing -------------------------------------------------------------------------------------
 
 std::int64_t ModelFile::last_item_id() {
-    auto& row = query("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'");
+    auto& row = query("SELECT item_id_last FROM totals");
     std::int64_t last = 0;
     while (row.next()) last = row.integer(0);
     return last;
@@ -232,10 +232,13 @@ void ModelFile::empty(const ModelLimits& limits, std::string_view boot, Millis n
           "evicted = 0, expired = 0, abandoned = 0, cancelled = 0, refused = 0, duplicates = 0, "
           "outcomes_unclaimed = 0, attempts = 0, failed_batches = 0, items = 0, bytes = 0, "
           "waiting_items = 0, leased_items = 0, leased_bytes = 0, age_sum = 0, outcomes = 0, "
-          "dead_letters = 0"}) {
+          "dead_letters = 0, batch_id_last = 0, batch_id_reserved = 0"}) {
         query(sql).run();
     }
-    if (!item_ids_go_on) query("DELETE FROM sqlite_sequence WHERE name = 'items'").run();
+    if (!item_ids_go_on) {
+        query("DELETE FROM sqlite_sequence WHERE name = 'items'").run();
+        query("UPDATE totals SET item_id_last = 0, item_id_reserved = 0").run();
+    }
     query("UPDATE totals SET age_base = ?1, last_cleanup_at = ?1").bind(1, now).run();
     query("UPDATE clock SET boot = ?1, offset_ms = ?2, anchored_at = ?3, seen_at = ?3, skew_ms = 0")
         .bind(1, boot)

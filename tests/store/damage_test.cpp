@@ -134,8 +134,10 @@ TEST_F(DamageTest, AFlippedBitAtTheHeadOfAPageIsMet) {
 
 TEST_F(DamageTest, ABackupOfADamagedFileSaysThatItsCopyIsDamaged) {
     std::string bytes = whole;
-    const std::size_t last = bytes.size() - page;
-    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(last), bytes.end(), '\x7f');
+    // A page that opening does not read.
+    const auto root = RawDatabase(path()).integer(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'dead_letters_key'");
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(page) * (root - 1), page, '\x7f');
     store_bytes(bytes);
     Queue queue(options());
     try {

@@ -29,11 +29,14 @@ class Connection {
     void begin() {
         Run(sql_[Sql::begin]).step();
         keys_.begun();
+        tx_.begun(0);
         tx_.map_keys(true);
     }
     void commit() {
+        tx_.committing();
         Run(sql_[Sql::commit]).step();
         keys_.committed();
+        tx_.committed();
     }
     void rollback() { Run(sql_[Sql::rollback]).step(); }
 
@@ -54,6 +57,7 @@ class Connection {
     // A row that the map is not told of.
     void insert_as_guest(const std::string& key) {
         keys_.lent();
+        tx_.lend();
         if (!has(key)) {
             database_->exec("INSERT INTO items (key, payload, enqueued_at) VALUES ('" + key +
                             "', x'', 0)");

@@ -29,8 +29,8 @@ const std::map<std::string_view, std::string_view> scans_allowed{
     {"owners", "owners: a row for each open queue; those of the dead go with each cleanup"},
     {"settings", "settings: a row for each option, about thirty"},
     {"keys_indexed", "sqlite_schema: a row for each table, index, trigger and view"},
-    {"last_batch_id", "sqlite_sequence: a row for each of three tables"},
-    {"last_item_id", "sqlite_sequence: a row for each of three tables"},
+    {"issued_ids", "sqlite_sequence: a row for each of three tables"},
+    {"reserve_ids", "sqlite_sequence: a row for each of three tables"},
 };
 
 class StatementPlans : public ::testing::TestWithParam<NamedSql> {

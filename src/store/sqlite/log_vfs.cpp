@@ -59,7 +59,8 @@ class Frames {
     }
 
   private:
-    static constexpr int capacity = 64 * (frame_header_bytes + 4096);
+    // SQLite's own VFS writes no more than 128 KiB - 1 in a call.
+    static constexpr int capacity = 31 * (frame_header_bytes + 4096);
     static constexpr sqlite3_int64 nowhere = -1;
 
     void expect_page(const void* header, sqlite3_int64 offset) {

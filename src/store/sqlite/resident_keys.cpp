@@ -37,10 +37,9 @@ void ResidentKeys::sweep() {
 
 // Ids are never reused, so that whatever is new to this process has an id above those that it saw.
 // Those of a rollback are: they are read again.
-void ResidentKeys::catch_up() {
+void ResidentKeys::catch_up(std::int64_t newest) {
     if (current_) return;
     map_->put_back();
-    const std::int64_t newest = integer(Sql::last_item_id);
     if (newest < seen_) {  // set back by hand
         map_->clear();
         seen_ = 0;
@@ -56,8 +55,8 @@ void ResidentKeys::read_after(std::int64_t id) {
     while (run.step()) map_->add(run.view(1), run.integer(0));
 }
 
-std::optional<std::int64_t> ResidentKeys::find(std::string_view key) {
-    catch_up();
+std::optional<std::int64_t> ResidentKeys::find(std::string_view key, std::int64_t newest) {
+    catch_up(newest);
     return map_->find(key, [this](std::int64_t id) { return key_of(id); });
 }
 

@@ -21,8 +21,8 @@ class ResidentKeys {
     void use(bool on);
     [[nodiscard]] bool on() const noexcept { return on_; }
 
-    // These while it is on.
-    [[nodiscard]] std::optional<std::int64_t> find(std::string_view key);
+    // These while it is on. `newest`: the id of the last item that was ever inserted.
+    [[nodiscard]] std::optional<std::int64_t> find(std::string_view key, std::int64_t newest);
     void inserted(std::string_view key, std::int64_t id);
 
     // What the transaction does around it. Nothing was changed yet:
@@ -35,7 +35,7 @@ class ResidentKeys {
     [[nodiscard]] std::size_t size() const noexcept { return map_ ? map_->size() : 0; }
 
   private:
-    void catch_up();
+    void catch_up(std::int64_t newest);
     void read_after(std::int64_t id);
     void sweep();
     std::int64_t integer(Sql sql);

@@ -138,6 +138,7 @@ void SqliteStore::commit(std::string_view operation) {
         throw Error(ErrorCode::misuse, operation, path_,
                     "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
     }
+    transaction_->committing();
     // A lease or an ack adds a page now and then; what brings payloads, many.
     if (transaction_->grew() || ++small_commits_ == small_commits_max) {
         pages_ = transaction_->count_pages();
@@ -155,6 +156,7 @@ void SqliteStore::commit(std::string_view operation) {
     }
     commits_.allowed = false;
     keys_->committed();
+    transaction_->committed();
 }
 
 void SqliteStore::rollback() noexcept {
@@ -399,6 +401,7 @@ Store::Size SqliteStore::size() {
 
 void* SqliteStore::guest_handle(Transaction& transaction) {
     keys_->lent();
+    dynamic_cast<SqliteTransaction&>(transaction).lend();
     small_commits_ = small_commits_max - 1;  // guests' own rows are counted with this commit
     return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
 }

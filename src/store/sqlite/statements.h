@@ -21,11 +21,11 @@ namespace headpond::store::sqlite {
     "reason, batch_id, attempts, last_error, died_at"
 #define HEADPOND_OUTCOME "item_id, key, state, reason, result, published_at, queued_at, settled_at"
 
-#define HEADPOND_7_VALUES "(?, ?, ?, ?, ?, ?, ?)"
 #define HEADPOND_8_VALUES "(?, ?, ?, ?, ?, ?, ?, ?)"
 #define HEADPOND_4_ROWS(row) row ", " row ", " row ", " row
-#define HEADPOND_INSERT_ITEMS                                                                     \
-    "INSERT INTO items (key, source_tag, payload, enqueued_at, tracked, published_at, stale_at) " \
+#define HEADPOND_INSERT_ITEMS                                                               \
+    "INSERT INTO items (id, key, source_tag, payload, enqueued_at, tracked, published_at, " \
+    "stale_at) "                                                                            \
     "VALUES "
 #define HEADPOND_ADD_OUTCOMES "INSERT OR REPLACE INTO outcomes (" HEADPOND_OUTCOME ") VALUES "
 
@@ -46,17 +46,20 @@ namespace headpond::store::sqlite {
       "SELECT enqueued, redriven, edited, acked, rejected, evicted, expired, abandoned, "          \
       "cancelled, refused, duplicates, outcomes_unclaimed, attempts, failed_batches, items, "      \
       "bytes, waiting_items, leased_items, leased_bytes, age_sum, outcomes, dead_letters, "        \
-      "age_base, last_cleanup_at, settings_version, db_bytes, wal_bytes, sampled_at "              \
-      "FROM totals WHERE id = 1")                                                                  \
-    X(apply,                                                                                       \
-      "UPDATE totals SET enqueued=enqueued+?, redriven=redriven+?, edited=edited+?, "              \
-      "acked=acked+?, rejected=rejected+?, evicted=evicted+?, expired=expired+?, "                 \
-      "abandoned=abandoned+?, cancelled=cancelled+?, refused=refused+?, "                          \
-      "duplicates=duplicates+?, outcomes_unclaimed=outcomes_unclaimed+?, attempts=attempts+?, "    \
-      "failed_batches=failed_batches+?, items=items+?, bytes=bytes+?, "                            \
-      "waiting_items=waiting_items+?, leased_items=leased_items+?, "                               \
-      "leased_bytes=leased_bytes+?, age_sum=age_sum+?, outcomes=outcomes+?, "                      \
-      "dead_letters=dead_letters+? WHERE id = 1")                                                  \
+      "age_base, last_cleanup_at, settings_version, db_bytes, wal_bytes, sampled_at, "             \
+      "item_id_last, item_id_reserved, batch_id_last, batch_id_reserved FROM totals WHERE id = 1") \
+    X(write_totals,                                                                                \
+      "UPDATE totals SET enqueued=?, redriven=?, edited=?, acked=?, rejected=?, evicted=?, "       \
+      "expired=?, abandoned=?, cancelled=?, refused=?, duplicates=?, outcomes_unclaimed=?, "       \
+      "attempts=?, failed_batches=?, items=?, bytes=?, waiting_items=?, leased_items=?, "          \
+      "leased_bytes=?, age_sum=?, outcomes=?, dead_letters=?, item_id_last=?, "                    \
+      "item_id_reserved=?, batch_id_last=?, batch_id_reserved=? WHERE id = 1")                     \
+    X(issued_ids,                                                                                  \
+      "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'items'), "                            \
+      "(SELECT seq FROM sqlite_sequence WHERE name = 'batches'), (SELECT max(id) FROM items), "    \
+      "(SELECT last_id FROM batches ORDER BY first_id DESC LIMIT 1), "                             \
+      "(SELECT max(id) FROM batches)")                                                             \
+    X(reserve_ids, "UPDATE sqlite_sequence SET seq = ? WHERE name = ?")                            \
     X(set_age_base, "UPDATE totals SET age_base = ?, age_sum = ? WHERE id = 1")                    \
     X(set_last_cleanup, "UPDATE totals SET last_cleanup_at = ? WHERE id = 1")                      \
     X(set_sample, "UPDATE totals SET db_bytes = ?, wal_bytes = ?, sampled_at = ? WHERE id = 1")    \
@@ -73,16 +76,15 @@ namespace headpond::store::sqlite {
     X(newest, "SELECT enqueued_at FROM items ORDER BY id DESC LIMIT 1")                            \
     X(watermark, "SELECT last_id FROM batches ORDER BY first_id DESC LIMIT 1")                     \
     X(keys_indexed, "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = 'items_key'")     \
-    X(last_item_id, "SELECT seq FROM sqlite_sequence WHERE name = 'items'")                        \
     X(first_item_id, "SELECT min(id) FROM items")                                                  \
     X(resident_items, "SELECT items FROM totals WHERE id = 1")                                     \
     X(keys_after, "SELECT id, key FROM items WHERE id > ? ORDER BY id")                            \
     X(key_of_item, "SELECT key FROM items WHERE id = ?")                                           \
-    X(insert_item, HEADPOND_INSERT_ITEMS HEADPOND_7_VALUES " ON CONFLICT DO NOTHING")              \
+    X(insert_item, HEADPOND_INSERT_ITEMS HEADPOND_8_VALUES " ON CONFLICT DO NOTHING")              \
     X(insert_4_items,                                                                              \
-      HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(HEADPOND_7_VALUES) " ON CONFLICT DO NOTHING")          \
+      HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(HEADPOND_8_VALUES) " ON CONFLICT DO NOTHING")          \
     X(insert_16_items, HEADPOND_INSERT_ITEMS HEADPOND_4_ROWS(                                      \
-                           HEADPOND_4_ROWS(HEADPOND_7_VALUES)) " ON CONFLICT DO NOTHING")          \
+                           HEADPOND_4_ROWS(HEADPOND_8_VALUES)) " ON CONFLICT DO NOTHING")          \
     X(ids_of_items, "SELECT id FROM items WHERE id BETWEEN ? AND ? ORDER BY id")                   \
     X(find_item, "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE key = ?")                        \
     X(survey_items,                                                                                \
@@ -100,7 +102,6 @@ namespace headpond::store::sqlite {
       "SELECT " HEADPOND_ITEM_FACTS                                                                \
       " FROM items WHERE stale_at < ? AND stale_at IS NOT NULL ORDER BY stale_at LIMIT ?")         \
     X(remove_items, "DELETE FROM items WHERE id BETWEEN ? AND ?")                                  \
-    X(last_batch_id, "SELECT seq FROM sqlite_sequence WHERE name = 'batches'")                     \
     X(add_batch, "INSERT INTO batches (" HEADPOND_BATCH                                            \
                  ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                \
     X(save_batch,                                                                                  \

@@ -2,6 +2,7 @@
 
 #include "store/sqlite/schema.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <utility>
@@ -71,9 +72,85 @@ std::optional<BatchRow> first_of(std::vector<BatchRow>&& rows) {
 }
 }  // namespace
 
+// --- rows that are kept --------------------------------------------------------------------------
+
+void SqliteTransaction::begun(std::int64_t pages) {
+    pages_ = pages;
+    grew_ = false;
+    lent_ = false;
+    if (!committed_ || file_version() != version_) kept_ = {};
+    committed_ = false;
+}
+
+// SQLite's cache of pages lives by the same number: it moves with each commit, ours or another's.
+unsigned SqliteTransaction::file_version() const noexcept {
+    unsigned version = 0;
+    sqlite3_file_control(database_.getHandle(), "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
+}
+
+void SqliteTransaction::lend() {
+    write_totals();
+    kept_ = {};
+    lent_ = true;
+}
+
+// Once a transaction, however many operations it holds.
+void SqliteTransaction::write_totals() {
+    if (!kept_.counted) return;
+    Run run(sql_[Sql::write_totals]);
+    int index = 0;
+    const Totals& totals = *kept_.totals;
+    for (const auto& counter : counter_columns) run.bind_one(++index, totals.*counter.member);
+    run.bind_next(index, totals.item_ids.last, totals.item_ids.reserved, totals.batch_ids.last,
+                  totals.batch_ids.reserved);
+    run.step();
+    kept_.counted = false;
+}
+
+template <class Change>
+void SqliteTransaction::change_totals(const Change& change) {
+    Totals next = totals();
+    change(next);
+    kept_.totals = next;
+    kept_.counted = true;
+    if (lent_) forget_totals();
+}
+
+// What others issued: the shell and older releases by sqlite_sequence, hand edits by any number.
+void SqliteTransaction::read_issued(Totals& totals) {
+    Run run(sql_[Sql::issued_ids]);
+    if (!run.step()) return;
+    const auto follow = [](Ids& ids, std::int64_t sequence) {
+        if (sequence != ids.reserved) ids.last = std::max(ids.last, sequence);
+        ids.reserved = sequence;
+    };
+    follow(totals.item_ids, run.integer(0));
+    follow(totals.batch_ids, run.integer(1));
+    totals.item_ids.last = std::max({totals.item_ids.last, run.integer(2), run.integer(3)});
+    totals.batch_ids.last = std::max(totals.batch_ids.last, run.integer(4));
+}
+
+// An id above its sequence moves that by itself; it is moved on, so that the next ones need not.
+void SqliteTransaction::issued(Ids Totals::*ids, const char* table, std::int64_t last) {
+    constexpr std::int64_t stock = 1000;
+    change_totals([&](Totals& totals) {
+        (totals.*ids).last = std::max((totals.*ids).last, last);
+        if (last <= (totals.*ids).reserved) return;
+        (totals.*ids).reserved = last + stock;
+        change(Sql::reserve_ids, last + stock, table);
+    });
+}
+
+void SqliteTransaction::forget_totals() {
+    write_totals();
+    kept_.totals.reset();
+}
+
 // --- facts ---------------------------------------------------------------------------------------
 
 Totals SqliteTransaction::totals() {
+    if (kept_.totals) return *kept_.totals;
     Totals totals;
     Run run(sql_[Sql::totals]);
     if (!run.step()) throw Error(ErrorCode::corrupt, "totals", path_, "the row of totals is gone");
@@ -84,11 +161,18 @@ Totals SqliteTransaction::totals() {
     totals.settings_version = run.integer(column++);
     totals.db_bytes = run.integer(column++);
     totals.wal_bytes = run.integer(column++);
-    totals.sampled_at = run.integer(column);
+    totals.sampled_at = run.integer(column++);
+    for (Ids* ids : {&totals.item_ids, &totals.batch_ids}) {
+        ids->last = run.integer(column++);
+        ids->reserved = run.integer(column++);
+    }
+    if (keys_ != nullptr) read_issued(totals);
+    if (keeps()) kept_.totals = totals;
     return totals;
 }
 
 GateRow SqliteTransaction::gate() {
+    if (kept_.gate) return *kept_.gate;
     GateRow row;
     Run run(sql_[Sql::gate]);
     if (!run.step()) throw Error(ErrorCode::corrupt, "gate", path_, "the row of gate is gone");
@@ -103,10 +187,12 @@ GateRow SqliteTransaction::gate() {
     row.trial_batch_id = run.maybe(5);
     row.failures = run.integer(6);
     row.closures = run.integer(7);
+    if (keeps()) kept_.gate = row;
     return row;
 }
 
 ClockRow SqliteTransaction::clock() {
+    if (kept_.clock) return *kept_.clock;
     ClockRow row;
     Run run(sql_[Sql::clock]);
     if (!run.step()) throw Error(ErrorCode::corrupt, "clock", path_, "the row of clock is gone");
@@ -115,6 +201,7 @@ ClockRow SqliteTransaction::clock() {
     row.anchored_at = run.integer(2);
     row.seen_at = run.integer(3);
     row.skew = run.integer(4);
+    if (keeps()) kept_.clock = row;
     return row;
 }
 
@@ -143,7 +230,7 @@ std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
 // --- batches -------------------------------------------------------------------------------------
 
 std::int64_t SqliteTransaction::next_batch_id() {
-    return first_millis(Sql::last_batch_id).value_or(0) + 1;
+    return totals().batch_ids.last + 1;
 }
 
 void SqliteTransaction::add_batch(const BatchRow& row) {
@@ -151,6 +238,7 @@ void SqliteTransaction::add_batch(const BatchRow& row) {
            row.items, row.bytes, row.attempts, row.releases, row.attempts_max, row.parent_id,
            row.attempt_id, text_or_null(row.lease_token), row.lease_owner, row.leased_at,
            row.lease_expires_at, row.not_before, row.created_at, text_or_null(row.last_error));
+    issued(&Totals::batch_ids, "batches", row.id);
 }
 
 void SqliteTransaction::save_batch(const BatchRow& row) {
@@ -290,19 +378,23 @@ void SqliteTransaction::apply(const Counters& delta) {
         throw Error(ErrorCode::corrupt, "ledger", path_,
                     "a change of the counters does not balance: a defect of this library");
     }
-    Run run(sql_[Sql::apply]);
-    int index = 0;
-    for (const auto& counter : counter_columns) run.bind_one(++index, delta.*counter.member);
-    run.step();
+    change_totals([&](Totals& totals) {
+        for (const auto& counter : counter_columns) {
+            totals.*counter.member += delta.*counter.member;
+        }
+    });
 }
 
 void SqliteTransaction::set_age_base(Millis base, std::int64_t age_sum) {
+    forget_totals();
     change(Sql::set_age_base, base, age_sum);
 }
 void SqliteTransaction::set_last_cleanup(Millis at) {
+    forget_totals();
     change(Sql::set_last_cleanup, at);
 }
 void SqliteTransaction::set_sample(std::int64_t db_bytes, std::int64_t wal_bytes, Millis at) {
+    forget_totals();
     change(Sql::set_sample, db_bytes, wal_bytes, at);
 }
 
@@ -310,10 +402,12 @@ void SqliteTransaction::set_gate(const GateRow& row) {
     change(Sql::set_gate, to_string(row.state), row.until, text_or_null(row.reason),
            text_or_null(row.changed_by), row.changed_at, row.trial_batch_id, row.failures,
            row.closures);
+    if (keeps()) kept_.gate = row;
 }
 
 void SqliteTransaction::set_clock(const ClockRow& row) {
     change(Sql::set_clock, row.boot, row.offset, row.anchored_at, row.seen_at, row.skew);
+    if (keeps()) kept_.clock = row;
 }
 
 std::int64_t SqliteTransaction::add_owner(const OwnerRow& row) {
@@ -369,6 +463,7 @@ void bind_number(Run& run, int index, const std::string& text) {
 }  // namespace
 
 void SqliteTransaction::set_setting(const SettingRow& row) {
+    forget_totals();  // a trigger moves their settings_version
     Run run(sql_[Sql::set_setting]);
     run.bind_one(1, row.name);
     if (row.allowed.empty()) {
@@ -408,11 +503,13 @@ void SqliteTransaction::index_keys(bool unique) {
 void SqliteTransaction::nested(const std::function<void()>& fn) {
     sqlite3* handle = database_.getHandle();
     Run(sql_[Sql::savepoint]).step();
+    const Kept before = kept_;
     const auto undo = [&] {
         // SQLite has rolled everything back where no transaction is open any more.
         if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
         Run(sql_[Sql::rollback_to]).step();
         Run(sql_[Sql::release]).step();
+        kept_ = before;
         if (keys_ != nullptr) keys_->undone();
     };
     try {

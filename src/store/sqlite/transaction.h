@@ -22,10 +22,14 @@ class SqliteTransaction final : public Transaction {
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
 
     // Around each transaction of the writer. `pages`: of the database, when last counted.
-    void begun(std::int64_t pages) noexcept {
-        pages_ = pages;
-        grew_ = false;
+    void begun(std::int64_t pages);
+    void committing() { write_totals(); }
+    void committed() noexcept {
+        version_ = file_version();
+        committed_ = true;
     }
+    // From here to its end a guest reads and writes the tables too.
+    void lend();
     // It wrote what may have made the database some pages larger.
     [[nodiscard]] bool grew() const noexcept { return grew_; }
     [[nodiscard]] std::int64_t count_pages();
@@ -97,6 +101,24 @@ class SqliteTransaction final : public Transaction {
     void nested(const std::function<void()>& fn) override;
 
   private:
+    [[nodiscard]] std::optional<std::int64_t> known(std::string_view key);
+    // The tables of one row, as they are while no other connection changes the file.
+    struct Kept {
+        std::optional<Totals> totals;
+        std::optional<GateRow> gate;
+        std::optional<ClockRow> clock;
+        bool counted = false;  // the totals hold changes that their table does not
+    };
+    [[nodiscard]] bool keeps() const noexcept { return keys_ != nullptr && !lent_; }
+    [[nodiscard]] unsigned file_version() const noexcept;
+    template <class Change>
+    void change_totals(const Change& change);
+    void read_issued(Totals& totals);
+    void issued(Ids Totals::*ids, const char* table, std::int64_t last);
+    void write_totals();
+    // Before a statement that changes the totals by itself.
+    void forget_totals();
+
     [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
@@ -118,6 +140,10 @@ class SqliteTransaction final : public Transaction {
     ResidentKeys* keys_;
     std::int64_t pages_ = 0;  // 0: never counted
     bool grew_ = false;
+    bool lent_ = false;
+    Kept kept_;
+    bool committed_ = false;  // the last transaction
+    unsigned version_ = 0;    // of the file after it
 };
 
 }  // namespace headpond::store::sqlite

@@ -38,20 +38,29 @@ struct Many {
     std::size_t rows;
 };
 
-void bind_row(Run& run, int& at, const NewRow& row) {
-    run.bind_next(at, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at, row.tracked,
+void bind_row(Run& run, int& at, std::int64_t id, const NewRow& row) {
+    run.bind_next(at, id, row.key, row.source_tag, Blob{row.payload}, row.enqueued_at, row.tracked,
                   row.published_at, row.stale_at);
 }
 
 }  // namespace
 
+std::optional<std::int64_t> SqliteTransaction::known(std::string_view key) {
+    return keys_->find(key, totals().item_ids.last);
+}
+
 std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
-    if (mapped() && keys_->find(row.key)) return std::nullopt;
-    Run run(sql_[Sql::insert_item]);
-    int at = 0;
-    bind_row(run, at, row);
-    if (run.change() == 0) return std::nullopt;
-    const std::int64_t id = last_id();
+    if (mapped() && known(row.key)) return std::nullopt;
+    const std::int64_t id = totals().item_ids.last + 1;
+    bool stored = false;
+    {
+        Run run(sql_[Sql::insert_item]);
+        int at = 0;
+        bind_row(run, at, id, row);
+        stored = run.change() > 0;
+    }
+    issued(&Totals::item_ids, "items", id);
+    if (!stored) return std::nullopt;
     grew_ = true;
     if (mapped()) keys_->inserted(row.key, id);
     return id;
@@ -75,21 +84,22 @@ std::vector<std::optional<std::int64_t>> SqliteTransaction::insert_all(
 void SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
                                     std::vector<std::optional<std::int64_t>>& ids) {
     const auto count = static_cast<std::int64_t>(rows.size());
+    const std::int64_t first = totals().item_ids.last + 1;
+    const std::int64_t last = first + count - 1;
     std::int64_t stored = 0;
     {
         Run run(sql_[sql]);
         int at = 0;
-        for (const NewRow& row : rows) bind_row(run, at, row);
+        std::int64_t id = first;
+        for (const NewRow& row : rows) bind_row(run, at, id++, row);
         stored = run.change();
     }
+    issued(&Totals::item_ids, "items", last);
     grew_ |= stored > 0;
-    // AUTOINCREMENT gives each row of the statement the next id, those that are not stored too.
     if (stored == count) {
-        for (std::int64_t id = last_id() - count + 1; id <= last_id(); ++id) ids.emplace_back(id);
+        for (std::int64_t id = first; id <= last; ++id) ids.emplace_back(id);
         return;
     }
-    const std::int64_t last = first_millis(Sql::last_item_id).value_or(0);
-    const std::int64_t first = last - count + 1;
     const std::size_t before = ids.size();
     ids.resize(before + rows.size());
     Run run(sql_[Sql::ids_of_items]);
@@ -102,7 +112,7 @@ void SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
 
 std::optional<ItemRow> SqliteTransaction::find(std::string_view key) {
     if (mapped()) {
-        const auto id = keys_->find(key);
+        const auto id = known(key);
         if (!id) return std::nullopt;
         return std::move(survey(*id, *id, 1).front());
     }
