@@ -42,12 +42,15 @@ WriteQueue::WriteQueue(store::Store& store, platform::SideFile& side, bool group
     : store_(store), side_(side), grouping_(grouping), relieve_(std::move(relieve)) {}
 
 void WriteQueue::run(const Order& order, const Work& work, Deadline deadline) {
-    Member me{.order = order, .work = work, .deadline = deadline};
-    std::unique_lock lock(mutex_);
-    waiting_.push_back(&me);
-    wait_or_lead(me, lock);
-    lock.unlock();
-    if (me.error) std::rethrow_exception(me.error);
+    Member me{.order = order, .work = &work, .turn = nullptr, .deadline = deadline};
+    join(me);
+}
+
+void WriteQueue::with_turn(std::string_view operation, const std::function<void()>& fn,
+                           Deadline deadline) {
+    const Order order{.operation = operation, .alone = true};
+    Member me{.order = order, .work = nullptr, .turn = &fn, .deadline = deadline};
+    join(me);
 }
 
 std::size_t WriteQueue::waiting() {
@@ -55,29 +58,86 @@ std::size_t WriteQueue::waiting() {
     return waiting_.size();
 }
 
-void WriteQueue::wait_or_lead(Member& me, std::unique_lock<std::mutex>& lock) {
-    while (!me.done) {
+void WriteQueue::join(Member& me) {
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_.push_back(&me);
         if (!leading_) {
             leading_ = true;
-            lead(me, lock);
-            leading_ = false;
-            pass_lead();
-            continue;
+            me.call = Call::lead;
         }
-        if (me.taken) {  // in a transaction: its end is near, and its outcome must be known
-            me.changed.wait(lock);
-        } else if (me.changed.wait_until(lock, me.deadline) == std::cv_status::timeout &&
-                   !me.taken && !me.done) {
-            std::erase(waiting_, &me);
-            me.error = std::make_exception_ptr(busy(me.order.operation));
-            me.done = true;
-            if (!leading_) pass_lead();  // the lead may just have been passed to this one
+    }
+    if (me.call != Call::lead) wait(me);
+    if (me.call == Call::lead) lead(me);
+    if (me.error) std::rethrow_exception(me.error);
+}
+
+// Until it is done, or has the lead.
+void WriteQueue::wait(Member& me) {
+    for (;;) {
+        if (!me.baton.wait_until(me.deadline)) {
+            {
+                const std::lock_guard lock(mutex_);
+                if (!me.taken && me.call == Call::none) {
+                    std::erase(waiting_, &me);
+                    me.error = std::make_exception_ptr(busy(me.order.operation));
+                    return;
+                }
+            }
+            // In a transaction its end is near, and its outcome must be known.
+            me.baton.wait();
         }
+        if (me.call != Call::offered) return;
+        const std::lock_guard lock(mutex_);
+        me.call = leading_ ? Call::none : Call::lead;
+        leading_ = true;
+        if (me.call == Call::lead) return;
     }
 }
 
-void WriteQueue::pass_lead() {
-    if (!waiting_.empty()) waiting_.front()->changed.notify_one();
+// Who has waited longest is next. Answers whom to pass the baton, once the mutex is free. Where
+// each commits alone, the lead is offered: whoever asks before that one is awake may have it, or
+// every commit would wait for a thread to wake.
+WriteQueue::Member* WriteQueue::pass_lead() {
+    leading_ = grouping_ && !waiting_.empty();
+    if (waiting_.empty() || waiting_.front()->call == Call::offered) return nullptr;
+    waiting_.front()->call = grouping_ ? Call::lead : Call::offered;
+    return waiting_.front();
+}
+
+// The leader fails alone; another takes the lead.
+void WriteQueue::leave(Member& me, std::exception_ptr error) {
+    Member* next = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase(waiting_, &me);
+        next = pass_lead();
+    }
+    if (next != nullptr) next->baton.pass();
+    me.error = std::move(error);
+    me.call = Call::done;
+}
+
+// The next leader goes on before the others do. A member that was handed back waits on: the leader
+// failed before the transaction began.
+void WriteQueue::finish(const Group& group, Member& leader) {
+    Group done;
+    Member* next = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        for (Member* member : group) {
+            if (!member->taken) continue;
+            std::erase(waiting_, member);
+            if (member != &leader) done.push_back(member);
+        }
+        next = pass_lead();
+    }
+    if (next != nullptr) next->baton.pass();
+    for (Member* member : done) {
+        member->call = Call::done;
+        member->baton.pass();
+    }
+    leader.call = Call::done;
 }
 
 // Those whom the last commit answered call again about now: without them the next one's sync would
@@ -93,42 +153,27 @@ void WriteQueue::await_company(std::unique_lock<std::mutex>& lock) {
     }
 }
 
-void WriteQueue::lead(Member& me, std::unique_lock<std::mutex>& lock) {
-    if (!me.order.alone) await_company(lock);
-    lock.unlock();
-    bool turn = false;
-    std::exception_ptr error;
+void WriteQueue::lead(Member& me) {
     try {
-        turn = side_.take_turn(me.deadline);
-        if (!turn) throw busy(me.order.operation);
+        std::unique_lock lock(mutex_);
+        if (!me.order.alone) await_company(lock);
+        lock.unlock();
+        if (!side_.take_turn(me.deadline)) throw busy(me.order.operation);
     } catch (...) {
-        error = std::current_exception();
-    }
-    lock.lock();
-    if (error) {  // fails alone; another takes the lead
-        std::erase(waiting_, &me);
-        me.error = error;
-        me.done = true;
+        leave(me, std::current_exception());
         return;
     }
-    Group group = collect(me);
-    last_group_ = group.size();
-    lock.unlock();
+    Group group;
+    {
+        const std::lock_guard lock(mutex_);
+        group = collect(me);
+        last_group_ = group.size();
+    }
     {
         const Turn held(side_);
         execute(group, me);
-        relieve_();
     }
-    lock.lock();
-    for (Member* member : group) {
-        if (!member->taken) {  // handed back: the leader failed before the transaction began
-            member->changed.notify_one();
-            continue;
-        }
-        std::erase(waiting_, member);
-        member->done = true;
-        if (member != &me) member->changed.notify_one();
-    }
+    finish(group, me);
 }
 
 WriteQueue::Group WriteQueue::collect(Member& me) {
@@ -145,12 +190,24 @@ WriteQueue::Group WriteQueue::collect(Member& me) {
 }
 
 void WriteQueue::execute(Group& group, Member& leader) {
-    if (group.size() == 1) {
-        execute_one(leader);
+    if (leader.turn != nullptr) {
+        try {
+            (*leader.turn)();
+        } catch (...) {
+            leader.error = std::current_exception();
+        }
         return;
     }
-    if (execute_group(group, leader)) return;
-    // Everything was rolled back: no member was answered, and each runs again alone.
+    if (group.size() == 1) {
+        execute_one(leader);
+    } else if (!execute_group(group, leader, false) && !execute_group(group, leader, true)) {
+        execute_each(group);
+    }
+    relieve_();
+}
+
+// Everything was rolled back: no member was answered, and each runs again alone.
+void WriteQueue::execute_each(Group& group) {
     for (Member* member : group) {
         member->error = nullptr;
         execute_one(*member);
@@ -162,7 +219,7 @@ void WriteQueue::execute_one(Member& member) {
         store_.write({.operation = member.order.operation,
                       .synced = member.order.synced,
                       .busy_ms = left_ms(member.deadline)},
-                     [&](store::Transaction& tx) { member.work(tx, member.order.synced); });
+                     [&](store::Transaction& tx) { (*member.work)(tx, member.order.synced); });
     } catch (const store::WholeRollback&) {
         member.error = std::make_exception_ptr(
             Error(ErrorCode::disk_full, member.order.operation, "",
@@ -172,27 +229,41 @@ void WriteQueue::execute_one(Member& member) {
     }
 }
 
-// False: rolled back as a whole, to be run one by one.
-bool WriteQueue::execute_group(Group& group, Member& leader) {
+namespace {
+struct MemberFailed {};
+}  // namespace
+
+// False: rolled back as a whole, to be run again. Savepoints cost as much as a small member's own
+// work, and few members throw: the first try does without.
+bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
     const bool synced =
         std::any_of(group.begin(), group.end(), [](const Member* m) { return m->order.synced; });
     bool began = false;
+    const auto run_one = [&](store::Transaction& tx, Member& member) {
+        member.error = nullptr;
+        try {
+            if (savepoints) {
+                tx.nested([&] { (*member.work)(tx, synced); });
+            } else {
+                (*member.work)(tx, synced);
+            }
+        } catch (const store::WholeRollback&) {
+            throw;
+        } catch (...) {
+            if (!savepoints) throw MemberFailed{};
+            member.error = std::current_exception();
+        }
+    };
     try {
         store_.write(
             {.operation = "group commit", .synced = synced, .busy_ms = left_ms(leader.deadline)},
             [&](store::Transaction& tx) {
                 began = true;
-                for (Member* member : group) {
-                    try {
-                        tx.nested([&] { member->work(tx, synced); });
-                    } catch (const store::WholeRollback&) {
-                        throw;
-                    } catch (...) {
-                        member->error = std::current_exception();
-                    }
-                }
+                for (Member* member : group) run_one(tx, *member);
             });
         return true;
+    } catch (const MemberFailed&) {
+        return false;
     } catch (const store::WholeRollback&) {
         return false;
     } catch (const Error& error) {
@@ -218,9 +289,12 @@ bool WriteQueue::try_run(const Order& order, const Work& work) {
     struct Lead {
         WriteQueue& queue;
         ~Lead() {
-            const std::lock_guard lock(queue.mutex_);
-            queue.leading_ = false;
-            queue.pass_lead();
+            Member* next = nullptr;
+            {
+                const std::lock_guard lock(queue.mutex_);
+                next = queue.pass_lead();
+            }
+            if (next != nullptr) next->baton.pass();
         }
     };
     const Lead lead{*this};
@@ -230,32 +304,6 @@ bool WriteQueue::try_run(const Order& order, const Work& work) {
                  [&](store::Transaction& tx) { work(tx, order.synced); });
     relieve_();
     return true;
-}
-
-void WriteQueue::with_turn(std::string_view operation, const std::function<void()>& fn,
-                           Deadline deadline) {
-    std::unique_lock lock(mutex_);
-    const auto wake_every = std::chrono::milliseconds(1);
-    while (leading_) {
-        lock.unlock();
-        if (std::chrono::steady_clock::now() >= deadline) throw busy(operation);
-        std::this_thread::sleep_for(wake_every);
-        lock.lock();
-    }
-    leading_ = true;
-    lock.unlock();
-    struct Lead {
-        WriteQueue& queue;
-        ~Lead() {
-            const std::lock_guard guard(queue.mutex_);
-            queue.leading_ = false;
-            queue.pass_lead();
-        }
-    };
-    const Lead lead{*this};
-    if (!side_.take_turn(deadline)) throw busy(operation);
-    const Turn held(side_);
-    fn();
 }
 
 }  // namespace headpond::runtime

@@ -1,11 +1,12 @@
 // Who writes when: the in-process order, the turn among processes, and group commit.
 #pragma once
 
+#include "platform/baton.h"
 #include "platform/side_file.h"
 #include "store/store.h"
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -20,8 +21,8 @@ namespace headpond::runtime {
 using Work = std::function<void(store::Transaction&, bool synced)>;
 
 // Thread-safe. Callers that wait for the same commit share it (leader and followers, as LevelDB's
-// BuildBatchGroup): the leader takes the turn, runs every waiting member in a savepoint of its own,
-// and commits once.
+// BuildBatchGroup): the leader takes the turn, runs every waiting member and commits once. Where a
+// member throws, all begins again with a savepoint for each.
 class WriteQueue {
   public:
     using Deadline = std::chrono::steady_clock::time_point;
@@ -48,25 +49,31 @@ class WriteQueue {
     [[nodiscard]] std::size_t waiting();
 
   private:
+    enum class Call { none, offered, lead, done };
     struct Member {
         const Order& order;
-        const Work& work;
+        const Work* work;                   // null: `turn` instead
+        const std::function<void()>* turn;  // to run outside any transaction
         Deadline deadline;
         bool taken = false;
-        bool done = false;
         std::exception_ptr error;
-        std::condition_variable changed;
+        std::atomic<Call> call = Call::none;  // set before the baton is passed
+        platform::Baton baton;
     };
     using Group = std::vector<Member*>;
 
-    void wait_or_lead(Member& me, std::unique_lock<std::mutex>& lock);
+    void join(Member& me);
+    void wait(Member& me);
     void await_company(std::unique_lock<std::mutex>& lock);
-    void lead(Member& me, std::unique_lock<std::mutex>& lock);
+    void lead(Member& me);
     [[nodiscard]] Group collect(Member& me);
     void execute(Group& group, Member& leader);
     void execute_one(Member& member);
-    bool execute_group(Group& group, Member& leader);
-    void pass_lead();
+    void execute_each(Group& group);
+    bool execute_group(Group& group, Member& leader, bool savepoints);
+    [[nodiscard]] Member* pass_lead();
+    void leave(Member& me, std::exception_ptr error);
+    void finish(const Group& group, Member& leader);
 
     store::Store& store_;
     platform::SideFile& side_;
