@@ -59,8 +59,10 @@ class Frames {
     }
 
   private:
-    // SQLite's own VFS writes no more than 128 KiB - 1 in a call.
+    // SQLite's VFS for Unix writes less than 128 KiB at a time (os_unix.c, seekAndWriteFd), and
+    // calls the disk full where it is given more.
     static constexpr int capacity = 31 * (frame_header_bytes + 4096);
+    static_assert(capacity < 128 * 1024);
     static constexpr sqlite3_int64 nowhere = -1;
 
     void expect_page(const void* header, sqlite3_int64 offset) {
