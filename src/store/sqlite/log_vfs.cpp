@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include <sqlite3.h>
@@ -14,9 +15,10 @@ namespace headpond::store::sqlite {
 
 namespace {
 
-// Of SQLite's file format (sqlite.org/fileformat2.html, "WAL File Format").
+// Of SQLite's formats (sqlite.org/fileformat2.html, "WAL File Format"; sqlite.org/walformat.html).
 constexpr int log_header_bytes = 32;
 constexpr int frame_header_bytes = 24;
+constexpr int write_lock = 0;
 
 // Frames that follow each other, of a transaction that is not whole yet. SQLite writes them under
 // its write lock, and tells readers of them when the last one is written: the one whose header
@@ -29,33 +31,59 @@ class Frames {
     Frames& operator=(const Frames&) = delete;
     ~Frames() { sqlite3_free(held_); }
 
+    // The write lock is ours. Without it (PRAGMA locking_mode=EXCLUSIVE) nobody says when a
+    // transaction ends, and nothing is held.
+    void begin() {
+        writing_ = true;
+        expect_header(anywhere);
+    }
+    // The write lock is about to go, and the next who gets it writes to the same place. What is
+    // held now was not committed: it is written as SQLite would have written it, for the length
+    // that it gives the log, and nothing is lost where that fails.
+    void end() {
+        (void)flush();
+        writing_ = false;
+        count_ = 0;
+        failure_ = SQLITE_OK;
+        header_due_ = page_due_ = nowhere;
+    }
+
     int write(const void* bytes, int count, sqlite3_int64 offset) {
-        if (offset == header_due_ && count == frame_header_bytes) {
+        if (failure_ != SQLITE_OK) return failure_;
+        if (!writing_) return write_through(bytes, count, offset);
+        const bool header = count == frame_header_bytes;
+        if (header && (offset == header_due_ || header_due_ == anywhere)) {
             expect_page(bytes, offset);
             return hold(bytes, count, offset);
         }
-        if (offset == page_due_) {
+        if (offset == page_due_ && is_page(count)) {
             expect_header(offset + count);
-            if (!last_) return hold(bytes, count, offset);
             const int code = hold(bytes, count, offset);
-            return code != SQLITE_OK ? code : flush();
+            return code == SQLITE_OK && last_ ? flush() : code;
         }
-        // A log that begins anew, a header that is written once more, frames behind another
-        // process's: as they come.
+        // A log that begins anew, a page or a header that is written once more, what SQLite pads a
+        // commit with: as they come.
         if (const int code = flush()) return code;
         header_due_ = page_due_ = nowhere;
-        if (count == log_header_bytes) expect_header(offset + count);
-        if (count == frame_header_bytes) expect_page(bytes, offset);
-        return log_->pMethods->xWrite(log_, bytes, count, offset);
+        if (count == log_header_bytes && offset == 0) expect_header(count);
+        if (header) expect_page(bytes, offset);
+        return write_through(bytes, count, offset);
     }
 
-    // Those of a transaction that was not committed go where SQLite would have had them, while
-    // nobody else may write there.
+    int read(void* to, int count, sqlite3_int64 offset) {
+        if (offset + count > at_) {
+            if (const int code = flush()) return code;
+        }
+        return log_->pMethods->xRead(log_, to, count, offset);
+    }
+
+    // After a failure all fails that would have these frames in the log, to the end of the
+    // transaction: SQLite goes on after a failing read, and must not commit without them.
     int flush() {
-        if (count_ == 0) return SQLITE_OK;
+        if (failure_ != SQLITE_OK || count_ == 0) return failure_;
         const int count = count_;
         count_ = 0;
-        return log_->pMethods->xWrite(log_, held_, count, at_);
+        return failure_ = write_through(held_, count, at_);
     }
 
   private:
@@ -64,6 +92,7 @@ class Frames {
     static constexpr int capacity = 31 * (frame_header_bytes + 4096);
     static_assert(capacity < 128 * 1024);
     static constexpr sqlite3_int64 nowhere = -1;
+    static constexpr sqlite3_int64 anywhere = -2;
 
     void expect_page(const void* header, sqlite3_int64 offset) {
         // Bytes 4 to 7: the pages of the database after a commit, else 0.
@@ -77,70 +106,74 @@ class Frames {
         header_due_ = offset;
         page_due_ = nowhere;
     }
+    // A piece of one (SQLite cuts what it pads a commit with where it syncs) is none: the rest may
+    // be as long as a header.
+    static bool is_page(int count) { return count >= 512 && (count & (count - 1)) == 0; }
 
     int hold(const void* bytes, int count, sqlite3_int64 offset) {
         if (count > capacity - count_ || (count_ > 0 && offset != at_ + count_)) {
             if (const int code = flush()) return code;
         }
-        if (held_ == nullptr || count > capacity) {
-            return log_->pMethods->xWrite(log_, bytes, count, offset);
-        }
+        if (held_ == nullptr || count > capacity) return write_through(bytes, count, offset);
         if (count_ == 0) at_ = offset;
         std::memcpy(held_ + count_, bytes, static_cast<std::size_t>(count));
         count_ += count;
         return SQLITE_OK;
     }
+    int write_through(const void* bytes, int count, sqlite3_int64 offset) {
+        return log_->pMethods->xWrite(log_, bytes, count, offset);
+    }
 
     sqlite3_file* log_;
     unsigned char* held_;  // null: there was no memory, and each write goes through
     int count_ = 0;
-    sqlite3_int64 at_ = 0;
+    sqlite3_int64 at_ = 0;  // of what is held, or was lost in a failure
+    int failure_ = SQLITE_OK;
+    bool writing_ = false;
     sqlite3_int64 header_due_ = nowhere;
     sqlite3_int64 page_due_ = nowhere;
     bool last_ = false;
 };
 
-// The object that SQLite allots; the wrapped VFS's own follows where it fits no matter how large.
+// The wrapped VFS's own object follows it.
 struct File {
     sqlite3_file base;
-    sqlite3_file* real;
     Frames* frames;      // of a log, and of a database file whose log is open
     sqlite3_file* main;  // of a log: its database file, if that is one of ours
 };
+static_assert(sizeof(File) % 8 == 0, "SQLite aligns what it allots for a file to 8 bytes");
 
 File* mine(sqlite3_file* file) {
     return reinterpret_cast<File*>(file);
 }
 sqlite3_file* real(sqlite3_file* file) {
-    return mine(file)->real;
+    return reinterpret_cast<sqlite3_file*>(mine(file) + 1);
 }
 const sqlite3_io_methods& methods_of(sqlite3_file* file) {
     return *real(file)->pMethods;
 }
+bool is_log(sqlite3_file* file) {
+    return mine(file)->main != nullptr;
+}
 int flush(sqlite3_file* file) {
-    return mine(file)->frames == nullptr ? SQLITE_OK : mine(file)->frames->flush();
+    return is_log(file) ? mine(file)->frames->flush() : SQLITE_OK;
 }
 
 int close_file(sqlite3_file* file) {
     File* own = mine(file);
-    int code = SQLITE_OK;
-    if (own->main != nullptr) {  // a log
-        code = own->frames->flush();
+    if (is_log(file)) {
         mine(own->main)->frames = nullptr;
         own->frames->~Frames();
         sqlite3_free(own->frames);
     }
-    const int closed = methods_of(file).xClose(real(file));
-    sqlite3_free(own->real);
-    return code != SQLITE_OK ? code : closed;
+    return methods_of(file).xClose(real(file));
 }
 int read_file(sqlite3_file* file, void* to, int count, sqlite3_int64 offset) {
-    if (const int code = flush(file)) return code;
+    if (is_log(file)) return mine(file)->frames->read(to, count, offset);
     return methods_of(file).xRead(real(file), to, count, offset);
 }
 int write_file(sqlite3_file* file, const void* from, int count, sqlite3_int64 offset) {
-    File* own = mine(file);
-    if (own->main != nullptr) return own->frames->write(from, count, offset);
+    if (is_log(file)) return mine(file)->frames->write(from, count, offset);
     return methods_of(file).xWrite(real(file), from, count, offset);
 }
 int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
@@ -165,11 +198,12 @@ int check_reserved(sqlite3_file* file, int* reserved) {
     return methods_of(file).xCheckReservedLock(real(file), reserved);
 }
 int file_control(sqlite3_file* file, int operation, void* argument) {
-    if (const int code = flush(file)) return code;
     return methods_of(file).xFileControl(real(file), operation, argument);
 }
+// SQLite takes 4096 where a VFS has no such method.
 int sector_size(sqlite3_file* file) {
-    return methods_of(file).xSectorSize(real(file));
+    return methods_of(file).xSectorSize == nullptr ? 4096
+                                                   : methods_of(file).xSectorSize(real(file));
 }
 int characteristics(sqlite3_file* file) {
     return methods_of(file).xDeviceCharacteristics(real(file));
@@ -177,17 +211,19 @@ int characteristics(sqlite3_file* file) {
 int shm_map(sqlite3_file* file, int page, int bytes, int extend, void volatile** to) {
     return methods_of(file).xShmMap(real(file), page, bytes, extend, to);
 }
-// Before the write lock goes, what is held must be in its place: the next who gets the lock writes
-// there too. An unlock cannot fail, and what is lost then was not committed.
 int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
-    const int code = flush(file);
-    if (code != SQLITE_OK && (flags & SQLITE_SHM_LOCK) != 0) return code;
-    return methods_of(file).xShmLock(real(file), offset, count, flags);
+    Frames* frames = mine(file)->frames;
+    if ((flags & SQLITE_SHM_EXCLUSIVE) == 0 || offset != write_lock) frames = nullptr;
+    if (frames != nullptr && (flags & SQLITE_SHM_UNLOCK) != 0) frames->end();
+    const int code = methods_of(file).xShmLock(real(file), offset, count, flags);
+    if (frames != nullptr && (flags & SQLITE_SHM_LOCK) != 0 && code == SQLITE_OK) frames->begin();
+    return code;
 }
 void shm_barrier(sqlite3_file* file) {
     methods_of(file).xShmBarrier(real(file));
 }
 int shm_unmap(sqlite3_file* file, int remove) {
+    if (mine(file)->frames != nullptr) mine(file)->frames->end();  // the locks go with it
     return methods_of(file).xShmUnmap(real(file), remove);
 }
 int fetch(sqlite3_file* file, sqlite3_int64 offset, int count, void** to) {
@@ -206,6 +242,12 @@ constexpr sqlite3_io_methods methods_to(int version) {
 }
 constexpr sqlite3_io_methods methods[] = {methods_to(1), methods_to(2), methods_to(3)};
 
+// A VFS of any version may be one without shared memory.
+const sqlite3_io_methods* as_many_as(const sqlite3_io_methods& wrapped) {
+    if (wrapped.iVersion < 2 || wrapped.xShmMap == nullptr) return &methods[0];
+    return wrapped.iVersion == 2 ? &methods[1] : &methods[2];
+}
+
 bool is_ours(const sqlite3_file* file) {
     for (const sqlite3_io_methods& one : methods) {
         if (file != nullptr && file->pMethods == &one) return true;
@@ -216,7 +258,7 @@ bool is_ours(const sqlite3_file* file) {
 // Without memory for it the log is written as SQLite writes it.
 void watch_log(const char* name, sqlite3_file* file) {
     sqlite3_file* main = sqlite3_database_file_object(name);
-    if (!is_ours(main)) return;
+    if (!is_ours(main) || mine(main)->frames != nullptr) return;
     void* place = sqlite3_malloc(sizeof(Frames));
     if (place == nullptr) return;
     mine(file)->frames = new (place) Frames(real(file));
@@ -232,27 +274,35 @@ struct Wrapped {
 
 int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
     sqlite3_vfs* base = reinterpret_cast<Wrapped*>(vfs)->base;
-    File* own = mine(file);
-    *own = {};
-    own->real = static_cast<sqlite3_file*>(sqlite3_malloc(base->szOsFile));
-    if (own->real == nullptr) return SQLITE_NOMEM;
-    own->real->pMethods = nullptr;
-    const int code = base->xOpen(base, name, own->real, flags, out);
-    if (own->real->pMethods == nullptr) {
-        sqlite3_free(own->real);
-        return code;
-    }
-    const int version = own->real->pMethods->iVersion;
-    own->base.pMethods = &methods[version < 1 ? 0 : version > 3 ? 2 : version - 1];
+    *mine(file) = {};
+    real(file)->pMethods = nullptr;
+    const int code = base->xOpen(base, name, real(file), flags, out);
+    if (real(file)->pMethods == nullptr) return code;
+    file->pMethods = as_many_as(methods_of(file));
     if (code == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0) watch_log(name, file);
     return code;
+}
+
+// The rest of a VFS's methods, called with the VFS that they belong to.
+template <auto member, class Result, class... Rest>
+void pass_on(Wrapped& made, Result (*method)(sqlite3_vfs*, Rest...)) {
+    if (method == nullptr) return;
+    made.vfs.*member = [](sqlite3_vfs* vfs, Rest... rest) -> Result {
+        sqlite3_vfs* base = reinterpret_cast<Wrapped*>(vfs)->base;
+        return (base->*member)(base, rest...);
+    };
+}
+template <auto... members>
+void pass_on_all(Wrapped& made) {
+    (pass_on<members>(made, made.base->*members), ...);
 }
 
 }  // namespace
 
 const char* log_vfs() {
     static std::mutex mutex;
-    static std::deque<Wrapped> all;  // SQLite keeps their addresses
+    // SQLite keeps their addresses, and connections may be open when static objects go.
+    static auto& all = *new std::deque<Wrapped>;
     const std::lock_guard lock(mutex);
     sqlite3_vfs* base = sqlite3_vfs_find(nullptr);
     for (const Wrapped& one : all) {
@@ -265,8 +315,14 @@ const char* log_vfs() {
     made.vfs = *base;
     made.vfs.pNext = nullptr;
     made.vfs.zName = made.name.c_str();
-    made.vfs.szOsFile = sizeof(File);
+    made.vfs.szOsFile += static_cast<int>(sizeof(File));
     made.vfs.xOpen = open_file;
+    pass_on_all<&sqlite3_vfs::xDelete, &sqlite3_vfs::xAccess, &sqlite3_vfs::xFullPathname,
+                &sqlite3_vfs::xDlOpen, &sqlite3_vfs::xDlError, &sqlite3_vfs::xDlSym,
+                &sqlite3_vfs::xDlClose, &sqlite3_vfs::xRandomness, &sqlite3_vfs::xSleep,
+                &sqlite3_vfs::xCurrentTime, &sqlite3_vfs::xGetLastError,
+                &sqlite3_vfs::xCurrentTimeInt64, &sqlite3_vfs::xSetSystemCall,
+                &sqlite3_vfs::xGetSystemCall, &sqlite3_vfs::xNextSystemCall>(made);
     if (sqlite3_vfs_register(&made.vfs, 0) != SQLITE_OK) {
         all.pop_back();
         throw Error(ErrorCode::io, "open", "", "SQLite takes no further VFS");
