@@ -15,9 +15,13 @@ namespace headpond::test {
 // One thread at a time. Leaves checkpoints to the queue, as the README asks of the shell.
 class RawDatabase {
   public:
-    explicit RawDatabase(const std::filesystem::path& path) {
-        const int code = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE, nullptr);
-        if (code != SQLITE_OK) throw std::runtime_error("cannot open " + path.string());
+    // `path` may be a URI; `vfs` null: the default one.
+    explicit RawDatabase(const std::filesystem::path& path, const char* vfs = nullptr) {
+        constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI;
+        if (sqlite3_open_v2(path.c_str(), &handle_, flags, vfs) != SQLITE_OK) {
+            sqlite3_close(handle_);
+            throw std::runtime_error("cannot open " + path.string());
+        }
         sqlite3_wal_autocheckpoint(handle_, 0);
         sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, static_cast<int*>(nullptr));
         sqlite3_busy_timeout(handle_, 5000);
@@ -34,6 +38,7 @@ class RawDatabase {
         if (try_exec(sql) != SQLITE_OK) throw std::runtime_error(error() + ": " + sql);
     }
     [[nodiscard]] std::string error() const { return sqlite3_errmsg(handle_); }
+    [[nodiscard]] sqlite3* handle() const { return handle_; }
 
     // The first column of the first row; 0 or empty where there is none or it is null.
     std::int64_t integer(const std::string& sql) {
