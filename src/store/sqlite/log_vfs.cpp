@@ -20,6 +20,10 @@ constexpr int log_header_bytes = 32;
 constexpr int frame_header_bytes = 24;
 constexpr int write_lock = 0;
 
+// File controls of our own, on a database file; SQLite leaves those above 100 to applications.
+constexpr int control_sync_commits = 0x48500001;     // const bool*
+constexpr int control_committed_pages = 0x48500002;  // std::int64_t*
+
 // Frames that follow each other, of a transaction that is not whole yet. SQLite writes them under
 // its write lock, and tells readers of them when the last one is written: the one whose header
 // names the size of the database. So the last one sends all, and its xWrite answers for all.
@@ -49,8 +53,12 @@ class Frames {
     }
 
     int write(const void* bytes, int count, sqlite3_int64 offset) {
+        committed_ = false;
         if (failure_ != SQLITE_OK) return failure_;
-        if (!writing_) return write_through(bytes, count, offset);
+        if (!writing_) {
+            pages_ = 0;
+            return write_through(bytes, count, offset);
+        }
         const bool header = count == frame_header_bytes;
         if (header && (offset == header_due_ || header_due_ == anywhere)) {
             expect_page(bytes, offset);
@@ -59,7 +67,7 @@ class Frames {
         if (offset == page_due_ && is_page(count)) {
             expect_header(offset + count);
             const int code = hold(bytes, count, offset);
-            return code == SQLITE_OK && last_ ? flush() : code;
+            return code == SQLITE_OK && last_ != 0 ? commit() : code;
         }
         // A log that begins anew, a page or a header that is written once more, what SQLite pads a
         // commit with: as they come.
@@ -69,6 +77,11 @@ class Frames {
         if (header) expect_page(bytes, offset);
         return write_through(bytes, count, offset);
     }
+
+    void sync_commits(bool on) { sync_commits_ = on; }
+    // The sync that is asked for now is that of a commit which needs none.
+    [[nodiscard]] bool spares_sync() const { return committed_ && !sync_commits_; }
+    [[nodiscard]] std::int64_t committed_pages() const { return pages_; }
 
     int read(void* to, int count, sqlite3_int64 offset) {
         if (offset + count > at_) {
@@ -98,9 +111,16 @@ class Frames {
         // Bytes 4 to 7: the pages of the database after a commit, else 0.
         unsigned char pages[4];
         std::memcpy(pages, static_cast<const unsigned char*>(header) + 4, sizeof pages);
-        last_ = (pages[0] | pages[1] | pages[2] | pages[3]) != 0;
+        last_ = 0;
+        for (const unsigned char byte : pages) last_ = last_ << 8U | byte;
         page_due_ = offset + frame_header_bytes;
         header_due_ = nowhere;
+    }
+    int commit() {
+        if (const int code = flush()) return code;
+        committed_ = true;
+        pages_ = last_;
+        return SQLITE_OK;
     }
     void expect_header(sqlite3_int64 offset) {
         header_due_ = offset;
@@ -132,7 +152,10 @@ class Frames {
     bool writing_ = false;
     sqlite3_int64 header_due_ = nowhere;
     sqlite3_int64 page_due_ = nowhere;
-    bool last_ = false;
+    std::uint32_t last_ = 0;  // the pages of the database, in a commit's last header
+    bool committed_ = false;  // by the last write
+    bool sync_commits_ = true;
+    std::int64_t pages_ = 0;
 };
 
 // The wrapped VFS's own object follows it.
@@ -182,6 +205,7 @@ int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
 }
 int sync_file(sqlite3_file* file, int flags) {
     if (const int code = flush(file)) return code;
+    if (is_log(file) && mine(file)->frames->spares_sync()) return SQLITE_OK;
     return methods_of(file).xSync(real(file), flags);
 }
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -198,6 +222,15 @@ int check_reserved(sqlite3_file* file, int* reserved) {
     return methods_of(file).xCheckReservedLock(real(file), reserved);
 }
 int file_control(sqlite3_file* file, int operation, void* argument) {
+    Frames* frames = is_log(file) ? nullptr : mine(file)->frames;
+    if (frames != nullptr && operation == control_sync_commits) {
+        frames->sync_commits(*static_cast<const bool*>(argument));
+        return SQLITE_OK;
+    }
+    if (frames != nullptr && operation == control_committed_pages) {
+        *static_cast<std::int64_t*>(argument) = frames->committed_pages();
+        return SQLITE_OK;
+    }
     return methods_of(file).xFileControl(real(file), operation, argument);
 }
 // SQLite takes 4096 where a VFS has no such method.
@@ -328,6 +361,16 @@ const char* log_vfs() {
         throw Error(ErrorCode::io, "open", "", "SQLite takes no further VFS");
     }
     return made.name.c_str();
+}
+
+void sync_commits(sqlite3* connection, bool on) noexcept {
+    sqlite3_file_control(connection, "main", control_sync_commits, &on);
+}
+
+std::int64_t committed_pages(sqlite3* connection) noexcept {
+    std::int64_t pages = 0;
+    sqlite3_file_control(connection, "main", control_committed_pages, &pages);
+    return pages;
 }
 
 }  // namespace headpond::store::sqlite

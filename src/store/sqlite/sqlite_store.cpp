@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include "store/sqlite/log_vfs.h"
 #include "store/sqlite/schema.h"
 
 #include <algorithm>
@@ -60,8 +61,7 @@ std::int64_t file_size(const std::string& path) {
 
 }  // namespace
 
-SqliteStore::SqliteStore(const OpenOrder& order)
-    : path_(order.path), power_loss_(order.power_loss) {
+SqliteStore::SqliteStore(const OpenOrder& order) : path_(order.path) {
     try {
         writer_ = prepare(order);
         for (const SchemaFinding& finding : compare_schema(*writer_)) {
@@ -69,8 +69,7 @@ SqliteStore::SqliteStore(const OpenOrder& order)
             throw schema_is_not_ours(path_, finding.text);
         }
         writer_->exec(cache_pragma);
-        writer_->exec(power_loss_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-        synchronous_full_ = power_loss_;
+        writer_->exec(order.power_loss ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
         sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
@@ -100,11 +99,7 @@ void SqliteStore::begin(std::string_view operation, bool synced) {
     // Of earlier transactions, whose own rollback ran out of memory.
     rollback();
     end_guard();
-    // SQLite refuses to change it inside a transaction.
-    if (power_loss_ && synced != synchronous_full_) {
-        Run((*writer_statements_)[synced ? Sql::sync_full : Sql::sync_normal]).step();
-        synchronous_full_ = synced;
-    }
+    sync_commits(writer_->getHandle(), synced);
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
     keys_->begun();
@@ -139,11 +134,6 @@ void SqliteStore::commit(std::string_view operation) {
                     "COMMIT or ROLLBACK on the lent handle; allowed: neither. Nothing was changed");
     }
     transaction_->committing();
-    // A lease or an ack adds a page now and then; what brings payloads, many.
-    if (transaction_->grew() || ++small_commits_ == small_commits_max) {
-        pages_ = transaction_->count_pages();
-        small_commits_ = 0;
-    }
     commits_.allowed = true;
     try {
         Run((*writer_statements_)[Sql::commit]).step();
@@ -157,6 +147,8 @@ void SqliteStore::commit(std::string_view operation) {
     commits_.allowed = false;
     keys_->committed();
     transaction_->committed();
+    const std::int64_t pages = committed_pages(writer_->getHandle());
+    if (pages != 0) pages_ = pages;
 }
 
 void SqliteStore::rollback() noexcept {
@@ -367,7 +359,6 @@ std::int64_t SqliteStore::shrink(std::int64_t pages) {
         const std::int64_t before = query_integer(*writer_, "PRAGMA freelist_count");
         if (before == 0) return 0;
         begin("vacuum", false);
-        small_commits_ = small_commits_max - 1;  // fewer pages: to be counted
         {
             SQLite::Statement vacuum(*writer_,
                                      "PRAGMA incremental_vacuum(" + std::to_string(pages) + ")");
@@ -402,7 +393,6 @@ Store::Size SqliteStore::size() {
 void* SqliteStore::guest_handle(Transaction& transaction) {
     keys_->lent();
     dynamic_cast<SqliteTransaction&>(transaction).lend();
-    small_commits_ = small_commits_max - 1;  // guests' own rows are counted with this commit
     return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
 }
 

@@ -63,7 +63,6 @@ class SqliteStore final : public Store {
     TextTable select(const std::string& sql, std::string_view parameter, Millis wall);
 
     const std::string path_;
-    const bool power_loss_;
     std::unique_ptr<SQLite::Database> writer_;
     std::unique_ptr<Statements> writer_statements_;
     std::optional<ResidentKeys> keys_;
@@ -71,16 +70,12 @@ class SqliteStore final : public Store {
     std::unique_ptr<SQLite::Database> guard_;
     std::unique_ptr<Statements> guard_statements_;
     int busy_ms_ = -1;
-    bool synchronous_full_ = true;
     CommitGuard commits_;                        // written by the commit and rollback hooks
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
     std::int64_t log_frames_ = 0;                // in the WAL after our last commit
-    // Leases, acks and the like between two countings of pages.
-    static constexpr int small_commits_max = 16;
-    int small_commits_ = small_commits_max - 1;
-    std::int64_t pages_ = 0;             // of the database after our last commit
-    std::int64_t pages_placed_ = 0;      // as many have their place in its file
-    std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
+    std::int64_t pages_ = 0;                     // of the database after our last commit
+    std::int64_t pages_placed_ = 0;              // as many have their place in its file
+    std::int64_t log_retry_frames_ = 0;          // a reader was in the way: try again from here
 
     std::mutex reader_mutex_;  // guards the reader and what belongs to it
     std::unique_ptr<SQLite::Database> reader_;

@@ -37,8 +37,6 @@ namespace headpond::store::sqlite {
     X(savepoint, "SAVEPOINT member")                                                               \
     X(release, "RELEASE member")                                                                   \
     X(rollback_to, "ROLLBACK TO member")                                                           \
-    X(sync_full, "PRAGMA synchronous=FULL")                                                        \
-    X(sync_normal, "PRAGMA synchronous=NORMAL")                                                    \
     X(data_version, "PRAGMA data_version")                                                         \
     X(page_count, "PRAGMA page_count")                                                             \
     X(free_pages, "PRAGMA freelist_count")                                                         \

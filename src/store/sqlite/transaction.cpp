@@ -76,7 +76,6 @@ std::optional<BatchRow> first_of(std::vector<BatchRow>&& rows) {
 
 void SqliteTransaction::begun(std::int64_t pages) {
     pages_ = pages;
-    grew_ = false;
     lent_ = false;
     if (!committed_ || file_version() != version_) kept_ = {};
     committed_ = false;
@@ -310,7 +309,6 @@ std::int64_t SqliteTransaction::prune_attempts(std::int64_t keep, std::int64_t l
 
 void SqliteTransaction::bury(const DeadRow& row) {
     const ItemRow& item = row.item;
-    grew_ = true;
     change(Sql::bury, item.id, item.key, item.source_tag, Blob{item.payload}, item.enqueued_at,
            item.tracked, item.published_at, item.stale_at, row.reason, row.batch_id, row.attempts,
            text_or_null(row.last_error), row.died_at);

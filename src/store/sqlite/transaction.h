@@ -30,8 +30,6 @@ class SqliteTransaction final : public Transaction {
     }
     // From here to its end a guest reads and writes the tables too.
     void lend();
-    // It wrote what may have made the database some pages larger.
-    [[nodiscard]] bool grew() const noexcept { return grew_; }
     [[nodiscard]] std::int64_t count_pages();
 
     Totals totals() override;
@@ -139,7 +137,6 @@ class SqliteTransaction final : public Transaction {
     std::string path_;
     ResidentKeys* keys_;
     std::int64_t pages_ = 0;  // 0: never counted
-    bool grew_ = false;
     bool lent_ = false;
     Kept kept_;
     bool committed_ = false;  // the last transaction

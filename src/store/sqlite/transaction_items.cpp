@@ -61,7 +61,6 @@ std::optional<std::int64_t> SqliteTransaction::insert(const NewRow& row) {
     }
     issued(&Totals::item_ids, "items", id);
     if (!stored) return std::nullopt;
-    grew_ = true;
     if (mapped()) keys_->inserted(row.key, id);
     return id;
 }
@@ -95,7 +94,6 @@ void SqliteTransaction::insert_many(Sql sql, std::span<const NewRow> rows,
         stored = run.change();
     }
     issued(&Totals::item_ids, "items", last);
-    grew_ |= stored > 0;
     if (stored == count) {
         for (std::int64_t id = first; id <= last; ++id) ids.emplace_back(id);
         return;
@@ -182,7 +180,6 @@ std::int64_t SqliteTransaction::remove_items(std::int64_t first, std::int64_t la
 
 void SqliteTransaction::add_outcomes(std::span<const NewOutcome> rows) {
     if (rows.empty()) return;
-    grew_ = true;
     for (const auto& [sql, count] : {Many{Sql::add_16_outcomes, 16}, Many{Sql::add_outcome, 1}}) {
         for (; rows.size() >= count; rows = rows.subspan(count)) {
             Run run(sql_[sql]);
