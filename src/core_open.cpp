@@ -56,7 +56,6 @@ void Core::prepare_file() {
         facts.exists ? facts.owner : geteuid(), facts.exists ? facts.group : getegid());
     store_ = store::sqlite::open({.path = path,
                                   .identity = identity,
-                                  .power_loss = options.durability == Durability::power_loss,
                                   .migrate = options.migrate,
                                   .at = clock_->wall().time_since_epoch().count(),
                                   .create = [this] { platform::create_private(path); },

@@ -37,9 +37,9 @@ class Turn {
 
 }  // namespace
 
-WriteQueue::WriteQueue(store::Store& store, platform::SideFile& side, bool grouping,
+WriteQueue::WriteQueue(store::Store& store, platform::SideFile& side, bool syncing,
                        std::function<void()> relieve)
-    : store_(store), side_(side), grouping_(grouping), relieve_(std::move(relieve)) {}
+    : store_(store), side_(side), syncing_(syncing), relieve_(std::move(relieve)) {}
 
 void WriteQueue::run(const Order& order, const Work& work, Deadline deadline) {
     Member me{.order = order, .work = &work, .turn = nullptr, .deadline = deadline};
@@ -95,55 +95,74 @@ void WriteQueue::wait(Member& me) {
     }
 }
 
-// Who has waited longest is next. Answers whom to pass the baton, once the mutex is free. Where
-// each commits alone, the lead is offered: whoever asks before that one is awake may have it, or
-// every commit would wait for a thread to wake.
-WriteQueue::Member* WriteQueue::pass_lead() {
-    leading_ = grouping_ && !waiting_.empty();
-    if (waiting_.empty() || waiting_.front()->call == Call::offered) return nullptr;
-    waiting_.front()->call = grouping_ ? Call::lead : Call::offered;
-    return waiting_.front();
+// Who has waited longest is next. Where each commits alone, the lead is offered: whoever asks
+// before that one is awake may have it, or every commit would wait for a thread to wake.
+void WriteQueue::hand_over() {
+    Member* next = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        leading_ = syncing_ && !waiting_.empty();
+        if (waiting_.empty() || waiting_.front()->call == Call::offered) return;
+        next = waiting_.front();
+        next->call = syncing_ ? Call::lead : Call::offered;
+    }
+    next->baton.pass();
 }
 
 // The leader fails alone; another takes the lead.
 void WriteQueue::leave(Member& me, std::exception_ptr error) {
-    Member* next = nullptr;
     {
         const std::lock_guard lock(mutex_);
         std::erase(waiting_, &me);
-        next = pass_lead();
     }
-    if (next != nullptr) next->baton.pass();
+    hand_over();
     me.error = std::move(error);
     me.call = Call::done;
 }
 
-// The next leader goes on before the others do. A member that was handed back waits on: the leader
+bool WriteQueue::waits_for_sync(const Member& member) const {
+    return syncing_ && member.work != nullptr && member.order.synced && !member.error;
+}
+
+void WriteQueue::answer(Member& member, const Member& leader) {
+    member.call = Call::done;
+    if (&member != &leader) member.baton.pass();
+}
+
+// When the turn is over, for other processes, but before the next transaction of this one: beside
+// the writes of others a sync takes longer than it would take without, and its group is smaller.
+// Those who asked for none need not wait for it. A member that was handed back waits on: the leader
 // failed before the transaction began.
 void WriteQueue::finish(const Group& group, Member& leader) {
     Group done;
-    Member* next = nullptr;
     {
         const std::lock_guard lock(mutex_);
         for (Member* member : group) {
             if (!member->taken) continue;
             std::erase(waiting_, member);
-            if (member != &leader) done.push_back(member);
+            done.push_back(member);
         }
-        next = pass_lead();
     }
-    if (next != nullptr) next->baton.pass();
-    for (Member* member : done) {
-        member->call = Call::done;
-        member->baton.pass();
+    const auto synced = std::stable_partition(
+        done.begin(), done.end(), [&](const Member* one) { return !waits_for_sync(*one); });
+    std::for_each(done.begin(), synced, [&](Member* one) { answer(*one, leader); });
+    std::exception_ptr error;
+    try {
+        if (synced != done.end()) store_.sync(leader.order.operation);
+    } catch (...) {
+        error = std::current_exception();
     }
-    leader.call = Call::done;
+    hand_over();
+    std::for_each(synced, done.end(), [&](Member* one) {
+        one->error = error;
+        answer(*one, leader);
+    });
 }
 
 // Those whom the last commit answered call again about now: without them the next one's sync would
 // be shared by few. Where nobody shared the last one, nobody is waited for.
 void WriteQueue::await_company(std::unique_lock<std::mutex>& lock) {
-    if (!grouping_) return;
+    if (!syncing_) return;
     constexpr auto patience = std::chrono::microseconds(100);  // a fraction of a sync
     const auto until = std::chrono::steady_clock::now() + patience;
     while (waiting_.size() < last_group_ && std::chrono::steady_clock::now() < until) {
@@ -179,7 +198,7 @@ void WriteQueue::lead(Member& me) {
 WriteQueue::Group WriteQueue::collect(Member& me) {
     Group group{&me};
     me.taken = true;
-    if (!grouping_ || me.order.alone) return group;
+    if (!syncing_ || me.order.alone) return group;
     for (Member* member : waiting_) {
         if (group.size() == group_max) break;
         if (member == &me || member->order.alone) continue;
@@ -216,9 +235,7 @@ void WriteQueue::execute_each(Group& group) {
 
 void WriteQueue::execute_one(Member& member) {
     try {
-        store_.write({.operation = member.order.operation,
-                      .synced = member.order.synced,
-                      .busy_ms = left_ms(member.deadline)},
+        store_.write({.operation = member.order.operation, .busy_ms = left_ms(member.deadline)},
                      [&](store::Transaction& tx) { (*member.work)(tx, member.order.synced); });
     } catch (const store::WholeRollback&) {
         member.error = std::make_exception_ptr(
@@ -236,16 +253,14 @@ struct MemberFailed {};
 // False: rolled back as a whole, to be run again. Savepoints cost as much as a small member's own
 // work, and few members throw: the first try does without.
 bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
-    const bool synced =
-        std::any_of(group.begin(), group.end(), [](const Member* m) { return m->order.synced; });
     bool began = false;
     const auto run_one = [&](store::Transaction& tx, Member& member) {
         member.error = nullptr;
         try {
             if (savepoints) {
-                tx.nested([&] { (*member.work)(tx, synced); });
+                tx.nested([&] { (*member.work)(tx, member.order.synced); });
             } else {
-                (*member.work)(tx, synced);
+                (*member.work)(tx, member.order.synced);
             }
         } catch (const store::WholeRollback&) {
             throw;
@@ -255,12 +270,11 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
         }
     };
     try {
-        store_.write(
-            {.operation = "group commit", .synced = synced, .busy_ms = left_ms(leader.deadline)},
-            [&](store::Transaction& tx) {
-                began = true;
-                for (Member* member : group) run_one(tx, *member);
-            });
+        store_.write({.operation = "group commit", .busy_ms = left_ms(leader.deadline)},
+                     [&](store::Transaction& tx) {
+                         began = true;
+                         for (Member* member : group) run_one(tx, *member);
+                     });
         return true;
     } catch (const MemberFailed&) {
         return false;
@@ -288,21 +302,17 @@ bool WriteQueue::try_run(const Order& order, const Work& work) {
     }
     struct Lead {
         WriteQueue& queue;
-        ~Lead() {
-            Member* next = nullptr;
-            {
-                const std::lock_guard lock(queue.mutex_);
-                next = queue.pass_lead();
-            }
-            if (next != nullptr) next->baton.pass();
-        }
+        ~Lead() { queue.hand_over(); }
     };
     const Lead lead{*this};
-    if (!side_.take_turn(std::chrono::steady_clock::now())) return false;
-    const Turn held(side_);
-    store_.write({.operation = order.operation, .synced = order.synced, .busy_ms = 0},
-                 [&](store::Transaction& tx) { work(tx, order.synced); });
-    relieve_();
+    {
+        if (!side_.take_turn(std::chrono::steady_clock::now())) return false;
+        const Turn held(side_);
+        store_.write({.operation = order.operation, .busy_ms = 0},
+                     [&](store::Transaction& tx) { work(tx, order.synced); });
+        relieve_();
+    }
+    if (syncing_ && order.synced) store_.sync(order.operation);
     return true;
 }
 

@@ -16,25 +16,26 @@
 
 namespace headpond::runtime {
 
-// `synced` tells whether the commit will be. May be run again after a rollback, and on another
-// caller's thread unless the job is alone.
+// `synced` is the order's. May be run again after a rollback, and on another caller's thread unless
+// the job is alone.
 using Work = std::function<void(store::Transaction&, bool synced)>;
 
 // Thread-safe. Callers that wait for the same commit share it (leader and followers, as LevelDB's
-// BuildBatchGroup): the leader takes the turn, runs every waiting member and commits once. Where a
-// member throws, all begins again with a savepoint for each.
+// BuildBatchGroup): the leader takes the turn, runs every waiting member and commits once. The sync
+// follows when the turn is over, beside other processes' transactions: only members that asked for
+// it wait. Where a member throws, all begins again with a savepoint for each.
 class WriteQueue {
   public:
     using Deadline = std::chrono::steady_clock::time_point;
     struct Order {
         std::string_view operation;
-        bool synced = true;
+        bool synced = true;  // survives a power cut once run() returns, where commits are synced
         bool alone = false;  // not grouped, and run on the caller's own thread
     };
 
-    // With `grouping` false each commits alone (where a commit costs no sync, sharing one only adds
+    // With `syncing` false each commits alone (where a commit costs no sync, sharing one only adds
     // latency). `relieve` runs after each commit, while the turn is still held; must not throw.
-    WriteQueue(store::Store& store, platform::SideFile& side, bool grouping,
+    WriteQueue(store::Store& store, platform::SideFile& side, bool syncing,
                std::function<void()> relieve);
 
     // Runs work and commits; throws what it threw, or Error busy when `deadline` passes before the
@@ -71,13 +72,15 @@ class WriteQueue {
     void execute_one(Member& member);
     void execute_each(Group& group);
     bool execute_group(Group& group, Member& leader, bool savepoints);
-    [[nodiscard]] Member* pass_lead();
+    void hand_over();
     void leave(Member& me, std::exception_ptr error);
     void finish(const Group& group, Member& leader);
+    [[nodiscard]] bool waits_for_sync(const Member& member) const;
+    void answer(Member& member, const Member& leader);
 
     store::Store& store_;
     platform::SideFile& side_;
-    const bool grouping_;
+    const bool syncing_;
     const std::function<void()> relieve_;
     std::mutex mutex_;             // guards the members below and every Member's flags
     std::deque<Member*> waiting_;  // in order of arrival, the leader's own included

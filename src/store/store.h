@@ -148,7 +148,6 @@ struct TextTable {
 
 struct WriteOrder {
     std::string_view operation;  // for errors
-    bool synced = true;          // the commit survives a power cut once write() returns
     int busy_ms = 0;             // how long to wait for a foreign writer
 };
 
@@ -161,9 +160,12 @@ class Store {
     virtual ~Store() = default;
 
     // Runs fn in one transaction that holds the write lock from its first statement, and commits.
-    // Whatever fn throws rolls back and is rethrown. Throws Error busy, disk_full, io;
-    // outcome_unknown after a failed sync, from when on every call is refused.
+    // Whatever fn throws rolls back and is rethrown. The commit survives the death of the process;
+    // a power cut, once a sync() that began after it has returned. Throws Error busy, disk_full,
+    // io; outcome_unknown after a failed sync, from when on every call is refused.
     virtual void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) = 0;
+    // By one thread at a time, beside the one that writes. Throws Error outcome_unknown.
+    virtual void sync(std::string_view operation) = 0;
     // Runs fn on one consistent snapshot; its verbs that change throw.
     virtual void read(std::string_view operation, const std::function<void(Transaction&)>& fn) = 0;
     // Differs from what it answered before where a commit has been made in between.

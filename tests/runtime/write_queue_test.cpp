@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::WriteQueue;
 
-// The SQLite store, with a count of commits and a hook in their place.
+// The SQLite store, with a count of commits and of syncs, and a hook in place of each.
 class WatchedStore final : public store::Store {
   public:
     explicit WatchedStore(const std::string& path) : store_(store::sqlite::open({.path = path})) {}
@@ -33,7 +33,11 @@ class WatchedStore final : public store::Store {
             if (before_commit) before_commit(order);
         });
         commits += 1;
-        synced_commits += order.synced ? 1 : 0;
+    }
+    void sync(std::string_view operation) override {
+        if (before_sync) before_sync();
+        store_->sync(operation);
+        syncs += 1;
     }
     void read(std::string_view what, const std::function<void(store::Transaction&)>& fn) override {
         store_->read(what, fn);
@@ -56,7 +60,8 @@ class WatchedStore final : public store::Store {
     void check_guest(store::Transaction& tx) override { store_->check_guest(tx); }
 
     std::atomic<int> commits = 0;
-    std::atomic<int> synced_commits = 0;
+    std::atomic<int> syncs = 0;
+    std::function<void()> before_sync;                            // may throw what a sync would
     std::function<void(const store::WriteOrder&)> before_commit;  // may throw what a COMMIT would
 
   private:
@@ -75,8 +80,8 @@ class WriteQueueTest : public ::testing::Test {
         side = std::make_unique<platform::SideFile>(path, 0600, 0, 0);
         make_queue(true);
     }
-    void make_queue(bool grouping) {
-        queue = std::make_unique<WriteQueue>(*store, *side, grouping, [] {});
+    void make_queue(bool syncing) {
+        queue = std::make_unique<WriteQueue>(*store, *side, syncing, [] {});
     }
     static WriteQueue::Deadline in(std::chrono::milliseconds time) {
         return std::chrono::steady_clock::now() + time;
@@ -136,11 +141,42 @@ TEST_F(WriteQueueTest, WithoutGroupingEachCommitsAlone) {
     EXPECT_EQ(store->commits, 4);
 }
 
-TEST_F(WriteQueueTest, OneSyncedMemberMakesItsGroupSynced) {
+TEST_F(WriteQueueTest, AGroupIsSyncedOnceAndOnlyIfAMemberAsks) {
     behind_a_held_one({[&] { insert("a", false); }, [&] { insert("b", false); }});
-    EXPECT_EQ(store->synced_commits, 0);
-    behind_a_held_one({[&] { insert("c", false); }, [&] { insert("d", true); }});
-    EXPECT_EQ(store->synced_commits, 1);
+    EXPECT_EQ(store->syncs, 0);
+    behind_a_held_one({[&] { insert("c", true); }, [&] { insert("d", true); }});
+    EXPECT_EQ(store->syncs, 1);
+    EXPECT_EQ(store->commits, 4);
+}
+
+TEST_F(WriteQueueTest, WhoAsksForNoSyncDoesNotWaitForIt) {
+    std::promise<void> answered;
+    store->before_sync = [&] { answered.get_future().wait(); };
+    behind_a_held_one({[&] { insert("a", true); },
+                       [&] {
+                           insert("b", false);
+                           answered.set_value();
+                       }});
+    EXPECT_EQ(store->syncs, 1);
+    EXPECT_EQ(stored(), 2U);
+}
+
+TEST_F(WriteQueueTest, AnotherProcessHasTheTurnDuringASync) {
+    platform::SideFile other(path, 0600, 0, 0);
+    bool taken = false;
+    store->before_sync = [&] {
+        taken = other.take_turn(in(0ms));
+        other.end_turn();
+    };
+    insert("a");
+    EXPECT_TRUE(taken);
+}
+
+TEST_F(WriteQueueTest, WithoutSyncingNothingIsSynced) {
+    make_queue(false);
+    insert("a", true);
+    EXPECT_TRUE(queue->try_run({.operation = "test"}, [](store::Transaction&, bool) {}));
+    EXPECT_EQ(store->syncs, 0);
 }
 
 TEST_F(WriteQueueTest, AMembersErrorUndoesItsChangesAlone) {
@@ -174,8 +210,7 @@ TEST_F(WriteQueueTest, AfterAWholeRollbackEachRunsAgainAlone) {
 }
 
 TEST_F(WriteQueueTest, AfterAFailedSyncNoMemberIsToldItHappened) {
-    store->before_commit = [](const store::WriteOrder& order) {
-        if (order.operation != "group commit") return;
+    store->before_sync = [] {
         throw Error(ErrorCode::outcome_unknown, "commit", "", "sync failed");
     };
     std::atomic<int> unknown = 0;

@@ -37,6 +37,34 @@ TEST_F(TransactionTest, AFinishedAttemptKeepsItsItemsUnlessToldOtherwise) {
     EXPECT_EQ(ask("SELECT count(*) FROM attempts WHERE error IS NULL"), "3");
 }
 
+// A member undone that had changed more than the cache holds, several times over.
+TEST_F(TransactionTest, WhatFollowsALargeSavepointThatWasUndoneSurvivesACrash) {
+    struct Undone {};
+    const auto fill = [](Transaction& tx) {
+        const std::string result(1 << 20, 'x');
+        for (int id = 1; id <= 12; ++id) {
+            const store::NewOutcome row{
+                .item_id = id, .key = "k", .resolved = true, .result = result};
+            tx.add_outcomes(std::span(&row, 1));
+        }
+    };
+    write(fill);
+    write([&](Transaction& tx) {
+        tx.insert({.key = "before", .enqueued_at = 1});
+        EXPECT_THROW(tx.nested([&] {
+            for (int round = 0; round < 4; ++round) fill(tx);
+            throw Undone{};
+        }),
+                     Undone);
+    });
+    write([](Transaction& tx) { tx.insert({.key = "behind", .enqueued_at = 1}); });
+    for (const char* part : {"", "-wal"}) {
+        std::filesystem::copy_file(path.string() + part, (dir / "copy.db").string() + part);
+    }
+    EXPECT_EQ(RawDatabase(dir / "copy.db").text("SELECT group_concat(key) FROM items"),
+              "before,behind");
+}
+
 TEST_F(TransactionTest, TheDataVersionTellsOfCommitsByAnyone) {
     const auto before = store->data_version();
     EXPECT_EQ(store->data_version(), before);

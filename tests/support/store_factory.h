@@ -31,8 +31,7 @@ struct StoreKind {
 };
 
 // `path` as Core prepares and opens it, without turns and owners.
-inline std::unique_ptr<store::Store> open_sqlite_store(const std::filesystem::path& path,
-                                                       bool power_loss = false) {
+inline std::unique_ptr<store::Store> open_sqlite_store(const std::filesystem::path& path) {
     namespace sqlite = store::sqlite;
     std::error_code error;
     const auto log_bytes = std::filesystem::file_size(path.string() + "-wal", error);
@@ -40,7 +39,6 @@ inline std::unique_ptr<store::Store> open_sqlite_store(const std::filesystem::pa
                                            error ? 0 : static_cast<std::int64_t>(log_bytes));
     return sqlite::open({.path = path,
                          .identity = identity,
-                         .power_loss = power_loss,
                          .migrate = Migrate::at_open,
                          .at = 1'800'000'000'000,
                          .create = [&] { platform::create_private(path); },

@@ -20,9 +20,8 @@ constexpr int log_header_bytes = 32;
 constexpr int frame_header_bytes = 24;
 constexpr int write_lock = 0;
 
-// File controls of our own, on a database file; SQLite leaves those above 100 to applications.
-constexpr int control_sync_commits = 0x48500001;     // const bool*
-constexpr int control_committed_pages = 0x48500002;  // std::int64_t*
+// A file control of our own, on a database file; SQLite leaves those above 100 to applications.
+constexpr int control_committed_pages = 0x48500001;  // std::int64_t*
 
 // Frames that follow each other, of a transaction that is not whole yet. SQLite writes them under
 // its write lock, and tells readers of them when the last one is written: the one whose header
@@ -53,7 +52,6 @@ class Frames {
     }
 
     int write(const void* bytes, int count, sqlite3_int64 offset) {
-        committed_ = false;
         if (failure_ != SQLITE_OK) return failure_;
         if (!writing_) {
             pages_ = 0;
@@ -78,9 +76,6 @@ class Frames {
         return write_through(bytes, count, offset);
     }
 
-    void sync_commits(bool on) { sync_commits_ = on; }
-    // The sync that is asked for now is that of a commit which needs none.
-    [[nodiscard]] bool spares_sync() const { return committed_ && !sync_commits_; }
     [[nodiscard]] std::int64_t committed_pages() const { return pages_; }
 
     int read(void* to, int count, sqlite3_int64 offset) {
@@ -118,7 +113,6 @@ class Frames {
     }
     int commit() {
         if (const int code = flush()) return code;
-        committed_ = true;
         pages_ = last_;
         return SQLITE_OK;
     }
@@ -153,8 +147,6 @@ class Frames {
     sqlite3_int64 header_due_ = nowhere;
     sqlite3_int64 page_due_ = nowhere;
     std::uint32_t last_ = 0;  // the pages of the database, in a commit's last header
-    bool committed_ = false;  // by the last write
-    bool sync_commits_ = true;
     std::int64_t pages_ = 0;
 };
 
@@ -205,7 +197,6 @@ int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
 }
 int sync_file(sqlite3_file* file, int flags) {
     if (const int code = flush(file)) return code;
-    if (is_log(file) && mine(file)->frames->spares_sync()) return SQLITE_OK;
     return methods_of(file).xSync(real(file), flags);
 }
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -223,10 +214,6 @@ int check_reserved(sqlite3_file* file, int* reserved) {
 }
 int file_control(sqlite3_file* file, int operation, void* argument) {
     Frames* frames = is_log(file) ? nullptr : mine(file)->frames;
-    if (frames != nullptr && operation == control_sync_commits) {
-        frames->sync_commits(*static_cast<const bool*>(argument));
-        return SQLITE_OK;
-    }
     if (frames != nullptr && operation == control_committed_pages) {
         *static_cast<std::int64_t*>(argument) = frames->committed_pages();
         return SQLITE_OK;
@@ -363,14 +350,21 @@ const char* log_vfs() {
     return made.name.c_str();
 }
 
-void sync_commits(sqlite3* connection, bool on) noexcept {
-    sqlite3_file_control(connection, "main", control_sync_commits, &on);
-}
-
 std::int64_t committed_pages(sqlite3* connection) noexcept {
     std::int64_t pages = 0;
     sqlite3_file_control(connection, "main", control_committed_pages, &pages);
     return pages;
+}
+
+sqlite3_file* log_of(sqlite3* connection) noexcept {
+    sqlite3_file* log = nullptr;
+    sqlite3_file_control(connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    return log != nullptr && is_ours(log) ? log : nullptr;
+}
+
+// Past the frames that are held: those are of a transaction to come, and another thread's.
+int sync_log(sqlite3_file* log) noexcept {
+    return methods_of(log).xSync(real(log), SQLITE_SYNC_NORMAL);
 }
 
 }  // namespace headpond::store::sqlite

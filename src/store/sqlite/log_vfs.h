@@ -5,6 +5,7 @@
 #include <cstdint>
 
 struct sqlite3;
+struct sqlite3_file;
 
 namespace headpond::store::sqlite {
 
@@ -14,12 +15,14 @@ namespace headpond::store::sqlite {
 // cannot be committed then. Thread-safe. Throws Error io where SQLite takes no VFS.
 [[nodiscard]] const char* log_vfs();
 
-// Of a connection opened through it, by the thread that uses it:
-
-// Whether its commits are synced where PRAGMA synchronous asks for it (they are at first). SQLite
-// itself would have the pragma prepared anew for each change. All else is synced as ever.
-void sync_commits(sqlite3* connection, bool on) noexcept;
-// Pages of the database after its last commit, 0 where that is not known.
+// Of a connection opened through it, by the thread that uses it: the pages of the database after
+// its last commit, 0 where that is not known.
 [[nodiscard]] std::int64_t committed_pages(sqlite3* connection) noexcept;
+
+// The log of such a connection, which is open once it has read; null before.
+[[nodiscard]] sqlite3_file* log_of(sqlite3* connection) noexcept;
+// Syncs what was committed, in any thread, while the connection goes on writing. Answers SQLite's
+// result code.
+[[nodiscard]] int sync_log(sqlite3_file* log) noexcept;
 
 }  // namespace headpond::store::sqlite

@@ -33,7 +33,6 @@ struct Identity {
 struct OpenOrder {
     std::string path;  // resolved
     Identity identity;
-    bool power_loss = true;  // commits can be synced
     Migrate migrate = Migrate::at_open;
     Millis at = 0;  // the wall clock, for the record
     // Makes the missing file, empty; runs under the turn.

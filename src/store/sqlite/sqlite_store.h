@@ -25,14 +25,15 @@ struct CommitGuard {
     bool rolled_back = false;  // since our BEGIN
 };
 
-// write, relieve, shrink and set_log_reserve: by one thread at a time. read, data_version, size,
-// view, check, backup: from any thread.
+// write, relieve, shrink and set_log_reserve: by one thread at a time, sync by another. read,
+// data_version, size, view, check, backup: from any thread.
 class SqliteStore final : public Store {
   public:
     explicit SqliteStore(const OpenOrder& order);
     ~SqliteStore() override;
 
     void write(const WriteOrder& order, const std::function<void(Transaction&)>& fn) override;
+    void sync(std::string_view operation) override;
     void read(std::string_view operation, const std::function<void(Transaction&)>& fn) override;
     std::int64_t data_version() override;
     void relieve(std::int64_t log_bytes_max) override;
@@ -51,7 +52,7 @@ class SqliteStore final : public Store {
   private:
     // After a failed sync.
     void refuse_if_unknown(std::string_view operation) const;
-    void begin(std::string_view operation, bool synced);
+    void begin(std::string_view operation);
     void commit(std::string_view operation);
     void rollback() noexcept;
     bool checkpoint();
@@ -72,6 +73,7 @@ class SqliteStore final : public Store {
     int busy_ms_ = -1;
     CommitGuard commits_;                        // written by the commit and rollback hooks
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
+    sqlite3_file* log_ = nullptr;                // the writer's
     std::int64_t log_frames_ = 0;                // in the WAL after our last commit
     std::int64_t pages_ = 0;                     // of the database after our last commit
     std::int64_t pages_placed_ = 0;              // as many have their place in its file
