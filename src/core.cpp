@@ -12,6 +12,8 @@
 
 namespace headpond::detail {
 
+using runtime::Sync;
+
 namespace {
 
 // The Cores whose transact runs on this thread: one may lend its writer inside another's.
@@ -116,12 +118,12 @@ void Core::invalidate_settings() {
     settings_version_ = -1;
 }
 
-engine::Effects Core::perform(store::Transaction& tx, engine::Mode mode,
+engine::Effects Core::perform(store::Transaction& tx, std::int64_t rows_max,
                               const std::function<void(engine::Context&)>& fn) {
     const auto totals = tx.totals();
     const auto settings = settings_of(tx, totals.settings_version);
     tx.map_keys(settings->keys_are_mapped());
-    engine::Context context(tx, totals, *this, *settings, mode);
+    engine::Context context(tx, totals, *this, *settings, rows_max);
     fn(context);
     context.finish();
     clock_offset_ =
@@ -130,13 +132,14 @@ engine::Effects Core::perform(store::Transaction& tx, engine::Mode mode,
     return std::move(context.effects);
 }
 
-void Core::attempt(const Call& call, engine::Mode mode,
+void Core::attempt(const Call& call, std::int64_t rows_max,
                    const std::function<void(engine::Context&)>& fn, engine::Effects& effects) {
     writes_->run(
-        {.operation = call.operation, .synced = mode.synced, .alone = call.alone},
-        [&](store::Transaction& tx, bool synced) {
+        {.operation = call.operation, .alone = call.alone},
+        [&](store::Transaction& tx) {
             effects = {};
-            effects = perform(tx, {.synced = synced, .rows_max = mode.rows_max}, fn);
+            effects = perform(tx, rows_max, fn);
+            return call.synced || effects.sync ? Sync::needed : Sync::spared;
         },
         turn_deadline());
 }
@@ -145,23 +148,21 @@ void Core::run(const Call& call, const std::function<void(engine::Context&)>& fn
     require_usable(call.operation, call.after_close);
     nack_dropped();
     engine::Effects effects;
-    engine::Mode mode{.synced = call.synced || options.durability == Durability::process_crash};
+    std::int64_t rows_max = store::no_limit;
     const auto checked = [&](engine::Context& context) {
         require_keys(context.settings);
         fn(context);
     };
     for (;;) {
         try {
-            attempt(call, mode, checked, effects);
+            attempt(call, rows_max, checked, effects);
             break;
-        } catch (const engine::NeedsSync&) {
-            mode.synced = true;
         } catch (const KeysChanged&) {
             obey_keys();
         } catch (const Error& error) {
             // The store has begun its log anew, if it could: once more, in small steps.
-            if (error.code() != ErrorCode::disk_full || mode.rows_max == 1) throw;
-            mode.rows_max = 1;
+            if (error.code() != ErrorCode::disk_full || rows_max == 1) throw;
+            rows_max = 1;
         }
     }
     if (effects.settings) invalidate_settings();
@@ -193,10 +194,11 @@ void Core::obey_keys() {
     std::vector<engine::LogLine> lines;
     std::int64_t keys = 0;
     writes_->run(
-        {.operation = "settings", .synced = true, .alone = true},
-        [&](store::Transaction& tx, bool /*synced*/) {
+        {.operation = "settings", .alone = true},
+        [&](store::Transaction& tx) {
             lines.clear();
             keys = index_keys(tx, engine::read_clock(*clock_, tx.clock(), tx).now, lines);
+            return Sync::needed;
         },
         turn_deadline());
     keys_in_force_ = keys;
@@ -246,13 +248,14 @@ void Core::transact(const std::function<void(store::Transaction&, engine::Effect
     for (bool done = false; !done;) {
         try {
             writes_->run(
-                {.operation = "transact", .synced = true, .alone = true},
-                [&](store::Transaction& tx, bool /*synced*/) {
+                {.operation = "transact", .alone = true},
+                [&](store::Transaction& tx) {
                     effects = {};
                     require_keys(*settings_for(tx));
                     const Lend lend(this);
                     fn(tx, effects);
                     store_->check_guest(tx);
+                    return Sync::needed;
                 },
                 turn_deadline());
             done = true;
@@ -288,14 +291,13 @@ void Core::drop_unsettled(const std::string& token) noexcept {
     try {
         engine::Effects effects;
         const Settlement settlement = dropped_settlement();
-        const bool done =
-            !lent_here(this) &&
-            writes_->try_run(
-                {.operation = "drop", .synced = true}, [&](store::Transaction& tx, bool synced) {
-                    effects = perform(tx, {.synced = synced}, [&](engine::Context& context) {
-                        (void)engine::settle(context, token, settlement);
-                    });
-                });
+        const bool done = !lent_here(this) &&
+                          writes_->try_run({.operation = "drop"}, [&](store::Transaction& tx) {
+                              effects = perform(tx, store::no_limit, [&](engine::Context& context) {
+                                  (void)engine::settle(context, token, settlement);
+                              });
+                              return effects.sync ? Sync::needed : Sync::spared;
+                          });
         if (done) {
             after_commit(effects);
             return;
@@ -326,7 +328,7 @@ void Core::nack_dropped() {
         engine::Effects effects;
         try {
             attempt(
-                {.operation = "drop"}, {},
+                {.operation = "drop", .synced = false}, store::no_limit,
                 [&](engine::Context& context) {
                     (void)engine::settle(context, tokens.back(), settlement);
                 },
@@ -445,16 +447,16 @@ Options Core::options_in_force() {
 }
 
 Settled settle(Core& core, std::string_view token, const Settlement& settlement, bool after_close) {
-    const bool removes =
-        !settlement.acked.empty() || !settlement.rejected.empty() || settlement.rest == Rest::ack;
-    const auto once = [&](const Settlement& part, bool synced) {
+    const auto once = [&](const Settlement& part) {
         return core.operate(
-            {.operation = "settle", .synced = synced, .after_close = after_close},
+            {.operation = "settle", .synced = false, .after_close = after_close},
             [&](engine::Context& context) { return engine::settle(context, token, part); });
     };
     try {
-        return once(settlement, removes);
+        return once(settlement);
     } catch (const Error& error) {
+        const bool removes = !settlement.acked.empty() || !settlement.rejected.empty() ||
+                             settlement.rest == Rest::ack;
         if (error.code() != ErrorCode::disk_full || !removes) throw;
     }
     // A full disk: one item a transaction frees what the next one needs.
@@ -469,17 +471,17 @@ Settled settle(Core& core, std::string_view token, const Settlement& settlement,
     one.rest = Rest::keep;
     for (const Result& result : settlement.acked) {
         one.acked = {result};
-        add(once(one, true));
+        add(once(one));
     }
     one.acked.clear();
     for (const Rejection& rejection : settlement.rejected) {
         one.rejected = {rejection};
-        add(once(one, true));
+        add(once(one));
     }
     Settlement rest = settlement;
     rest.acked.clear();
     rest.rejected.clear();
-    const Settled last = once(rest, settlement.rest == Rest::ack);
+    const Settled last = once(rest);
     if (!last.fenced || total.acked + total.rejected == 0) add(last);
     total.abandoned = last.abandoned;
     total.stale = last.stale;

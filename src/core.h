@@ -30,7 +30,7 @@ namespace headpond::detail {
 // How one operation is run.
 struct Call {
     std::string_view operation;
-    bool synced = true;  // false: begins unsynced, and is begun again when it must sync (rule 12)
+    bool synced = true;  // false: only if it removes an item or writes an outcome (rule 12)
     bool alone = false;
     bool after_close = false;  // a Batch may outlive its Queue
 };
@@ -66,7 +66,8 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
         std::optional<Answer> answer;
         engine::Effects own;
         tx.nested([&] {
-            own = perform(tx, {}, [&](engine::Context& context) { answer.emplace(fn(context)); });
+            own = perform(tx, store::no_limit,
+                          [&](engine::Context& context) { answer.emplace(fn(context)); });
         });
         keep(effects, std::move(own));
         return std::move(*answer);
@@ -109,10 +110,10 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
 
   private:
     // One operation inside tx: what it leaves to do after the commit.
-    engine::Effects perform(store::Transaction& tx, engine::Mode mode,
+    engine::Effects perform(store::Transaction& tx, std::int64_t rows_max,
                             const std::function<void(engine::Context&)>& fn);
     void run(const Call& call, const std::function<void(engine::Context&)>& fn);
-    void attempt(const Call& call, engine::Mode mode,
+    void attempt(const Call& call, std::int64_t rows_max,
                  const std::function<void(engine::Context&)>& fn, engine::Effects& effects);
     void after_commit(engine::Effects& effects);
     void place_reserve();

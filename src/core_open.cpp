@@ -85,10 +85,10 @@ void Core::register_owner() {
     bool created = false;
     std::int64_t keys = 0;
     std::shared_ptr<const engine::Settings> settings;
-    runtime::WriteQueue::Order order{.operation = "open", .synced = true, .alone = true};
+    runtime::WriteQueue::Order order{.operation = "open", .alone = true};
     writes_->run(
         order,
-        [&](store::Transaction& tx, bool /*synced*/) {
+        [&](store::Transaction& tx) {
             opening_lines_.clear();
             const auto row = tx.clock();
             const auto instant = engine::read_clock(*clock_, row, tx);
@@ -112,6 +112,7 @@ void Core::register_owner() {
             // Before the row can be seen: who reads it must find the lock.
             side_->lock_owner(owner_id_);
             clock_offset_ = instant.anchor ? instant.anchor->offset : row.offset;
+            return runtime::Sync::needed;
         },
         turn_deadline());
     keys_in_force_ = keys;
@@ -165,9 +166,10 @@ void Core::leave() noexcept {
         const auto soon = std::chrono::steady_clock::now() +
                           std::min<std::chrono::milliseconds>(options.turn_timeout, Ms{1000});
         writes_->run(
-            {.operation = "close", .synced = false, .alone = true},
-            [&](store::Transaction& tx, bool /*synced*/) {
+            {.operation = "close", .alone = true},
+            [&](store::Transaction& tx) {
                 if (tx.held_by(owner_id_, 1).empty()) tx.remove_owner(owner_id_);
+                return runtime::Sync::spared;
             },
             soon);
     } catch (const std::exception& error) {

@@ -17,7 +17,7 @@ constexpr std::int64_t recount_items_max = 100'000;
 constexpr std::int64_t recover_limit = 64;
 
 std::int64_t rows_of(const Context& context) {
-    return std::min(context.settings.cleanup_rows, context.mode.rows_max);
+    return std::min(context.settings.cleanup_rows, context.rows_max);
 }
 
 // Every part answers true when it has nothing more to do.

@@ -6,19 +6,15 @@
 namespace headpond::engine {
 
 Context::Context(store::Transaction& transaction, const store::Totals& now_there, Host& machine,
-                 const Settings& limits, Mode how)
+                 const Settings& limits, std::int64_t rows)
     : tx(transaction),
       host(machine),
       settings(limits),
-      mode(how),
+      rows_max(rows),
       clock_row(tx.clock()),
       instant(read_clock(host.clock(), clock_row, tx)),
       now(instant.now),
       totals(now_there) {}
-
-void Context::require_sync() const {
-    if (!mode.synced) throw NeedsSync{};
-}
 
 void Context::count(std::int64_t store::Counters::*counter, std::int64_t change) {
     if (change == 0) return;

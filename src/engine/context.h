@@ -34,10 +34,6 @@ class Host {
     [[nodiscard]] virtual store::Store::Size file_size() = 0;
 };
 
-// Thrown by an operation that began unsynced and finds that it must remove an item or write an
-// outcome: it is rolled back and begun again synced (rule 12).
-struct NeedsSync {};
-
 // The lines that keep their form, and others; logged after the commit by the caller's thread.
 struct LogLine {
     LogLevel level = LogLevel::info;
@@ -47,26 +43,21 @@ struct Effects {
     std::vector<LogLine> lines;
     bool wake = false;      // work became due, or room came free
     bool settings = false;  // the settings were changed
-};
-
-// How an operation runs: whether its commit will be synced, and how many rows a transaction may
-// remove (shrunk when the disk is full).
-struct Mode {
-    bool synced = true;
-    std::int64_t rows_max = store::no_limit;
+    bool sync = false;      // an item was removed or an outcome written (rule 12)
 };
 
 // Lives as long as one operation inside one transaction.
 class Context {
   public:
-    // `now_there`: the transaction's totals() as they are.
+    // `now_there`: the transaction's totals() as they are. `rows`: how many it may remove (shrunk
+    // when the disk is full).
     Context(store::Transaction& transaction, const store::Totals& now_there, Host& machine,
-            const Settings& limits, Mode how);
+            const Settings& limits, std::int64_t rows = store::no_limit);
 
     store::Transaction& tx;
     Host& host;
     const Settings& settings;
-    const Mode mode;
+    const std::int64_t rows_max;
     const store::ClockRow clock_row;
     const Instant instant;
     const store::Millis now;
@@ -76,7 +67,7 @@ class Context {
     bool dirty = false;  // something was written
 
     // Before anything that removes an item or writes an outcome.
-    void require_sync() const;
+    void require_sync() { effects.sync = true; }
     // Counts a change: into `delta` and `totals`.
     void count(std::int64_t store::Counters::*counter, std::int64_t change);
     void log(LogLevel level, std::string text);

@@ -81,14 +81,14 @@ Recovered recover(Context& context, std::int64_t limit) {
 
 GivenUp give_up(Context& context, BatchRow batch) {
     context.require_sync();
-    if (context.mode.rows_max == store::no_limit) {
+    if (context.rows_max == store::no_limit) {
         drop_stale(context, batch);
         if (batch.items <= 0) {
             save_or_end(context, batch);
             return GivenUp::stale;
         }
     }
-    const std::int64_t rows_max = context.mode.rows_max;
+    const std::int64_t rows_max = context.rows_max;
     auto rows = context.tx.load(batch.first_id, batch.last_id, rows_max, store::no_limit);
     if (after_failure(batch, context.settings) == AfterFailure::split && rows.size() > 1 &&
         rows_max == store::no_limit) {

@@ -120,10 +120,6 @@ void WriteQueue::leave(Member& me, std::exception_ptr error) {
     me.call = Call::done;
 }
 
-bool WriteQueue::waits_for_sync(const Member& member) const {
-    return syncing_ && member.work != nullptr && member.order.synced && !member.error;
-}
-
 void WriteQueue::answer(Member& member, const Member& leader) {
     member.call = Call::done;
     if (&member != &leader) member.baton.pass();
@@ -143,8 +139,9 @@ void WriteQueue::finish(const Group& group, Member& leader) {
             done.push_back(member);
         }
     }
-    const auto synced = std::stable_partition(
-        done.begin(), done.end(), [&](const Member* one) { return !waits_for_sync(*one); });
+    const auto synced = std::stable_partition(done.begin(), done.end(), [&](const Member* one) {
+        return !syncing_ || one->error || one->sync == Sync::spared;
+    });
     std::for_each(done.begin(), synced, [&](Member* one) { answer(*one, leader); });
     std::exception_ptr error;
     try {
@@ -236,7 +233,7 @@ void WriteQueue::execute_each(Group& group) {
 void WriteQueue::execute_one(Member& member) {
     try {
         store_.write({.operation = member.order.operation, .busy_ms = left_ms(member.deadline)},
-                     [&](store::Transaction& tx) { (*member.work)(tx, member.order.synced); });
+                     [&](store::Transaction& tx) { member.sync = (*member.work)(tx); });
     } catch (const store::WholeRollback&) {
         member.error = std::make_exception_ptr(
             Error(ErrorCode::disk_full, member.order.operation, "",
@@ -258,9 +255,9 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
         member.error = nullptr;
         try {
             if (savepoints) {
-                tx.nested([&] { (*member.work)(tx, member.order.synced); });
+                tx.nested([&] { member.sync = (*member.work)(tx); });
             } else {
-                (*member.work)(tx, member.order.synced);
+                member.sync = (*member.work)(tx);
             }
         } catch (const store::WholeRollback&) {
             throw;
@@ -305,14 +302,15 @@ bool WriteQueue::try_run(const Order& order, const Work& work) {
         ~Lead() { queue.hand_over(); }
     };
     const Lead lead{*this};
+    Sync sync = Sync::spared;
     {
         if (!side_.take_turn(std::chrono::steady_clock::now())) return false;
         const Turn held(side_);
         store_.write({.operation = order.operation, .busy_ms = 0},
-                     [&](store::Transaction& tx) { work(tx, order.synced); });
+                     [&](store::Transaction& tx) { sync = work(tx); });
         relieve_();
     }
-    if (syncing_ && order.synced) store_.sync(order.operation);
+    if (syncing_ && sync == Sync::needed) store_.sync(order.operation);
     return true;
 }
 

@@ -16,20 +16,20 @@
 
 namespace headpond::runtime {
 
-// `synced` is the order's. May be run again after a rollback, and on another caller's thread unless
-// the job is alone.
-using Work = std::function<void(store::Transaction&, bool synced)>;
+// Whether what was done must survive a power cut before its caller is answered.
+enum class Sync { needed, spared };
+// May be run again after a rollback, and on another caller's thread unless the job is alone.
+using Work = std::function<Sync(store::Transaction&)>;
 
 // Thread-safe. Callers that wait for the same commit share it (leader and followers, as LevelDB's
 // BuildBatchGroup): the leader takes the turn, runs every waiting member and commits once. The sync
-// follows when the turn is over, beside other processes' transactions: only members that asked for
-// it wait. Where a member throws, all begins again with a savepoint for each.
+// follows when the turn is over, beside other processes' transactions: only members that need it
+// wait. Where a member throws, all begins again with a savepoint for each.
 class WriteQueue {
   public:
     using Deadline = std::chrono::steady_clock::time_point;
     struct Order {
         std::string_view operation;
-        bool synced = true;  // survives a power cut once run() returns, where commits are synced
         bool alone = false;  // not grouped, and run on the caller's own thread
     };
 
@@ -57,6 +57,7 @@ class WriteQueue {
         const std::function<void()>* turn;  // to run outside any transaction
         Deadline deadline;
         bool taken = false;
+        Sync sync = Sync::spared;
         std::exception_ptr error;
         std::atomic<Call> call = Call::none;  // set before the baton is passed
         platform::Baton baton;
@@ -75,7 +76,6 @@ class WriteQueue {
     void hand_over();
     void leave(Member& me, std::exception_ptr error);
     void finish(const Group& group, Member& leader);
-    [[nodiscard]] bool waits_for_sync(const Member& member) const;
     void answer(Member& member, const Member& leader);
 
     store::Store& store_;

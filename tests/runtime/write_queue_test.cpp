@@ -19,6 +19,7 @@ namespace headpond::test {
 namespace {
 
 using namespace std::chrono_literals;
+using runtime::Sync;
 using runtime::WriteQueue;
 
 // The SQLite store, with a count of commits and of syncs, and a hook in place of each.
@@ -87,10 +88,14 @@ class WriteQueueTest : public ::testing::Test {
         return std::chrono::steady_clock::now() + time;
     }
     // Stores an item, so that what was committed can be counted.
-    void insert(const std::string& key, bool synced = true) {
+    void insert(const std::string& key, Sync sync = Sync::needed) {
         queue->run(
-            {.operation = "test", .synced = synced},
-            [&](store::Transaction& tx, bool) { tx.insert({.key = key}); }, in(10s));
+            {.operation = "test"},
+            [&](store::Transaction& tx) {
+                tx.insert({.key = key});
+                return sync;
+            },
+            in(10s));
     }
     std::size_t stored() {
         std::size_t count = 0;
@@ -108,10 +113,11 @@ class WriteQueueTest : public ::testing::Test {
         std::promise<void> release;
         std::jthread first([&] {
             queue->run(
-                {.operation = "first", .synced = false},
-                [&](store::Transaction&, bool) {
+                {.operation = "first"},
+                [&](store::Transaction&) {
                     begun.set_value();
                     release.get_future().wait();
+                    return Sync::spared;
                 },
                 in(10s));
         });
@@ -142,9 +148,9 @@ TEST_F(WriteQueueTest, WithoutGroupingEachCommitsAlone) {
 }
 
 TEST_F(WriteQueueTest, AGroupIsSyncedOnceAndOnlyIfAMemberAsks) {
-    behind_a_held_one({[&] { insert("a", false); }, [&] { insert("b", false); }});
+    behind_a_held_one({[&] { insert("a", Sync::spared); }, [&] { insert("b", Sync::spared); }});
     EXPECT_EQ(store->syncs, 0);
-    behind_a_held_one({[&] { insert("c", true); }, [&] { insert("d", true); }});
+    behind_a_held_one({[&] { insert("c"); }, [&] { insert("d"); }});
     EXPECT_EQ(store->syncs, 1);
     EXPECT_EQ(store->commits, 4);
 }
@@ -152,9 +158,9 @@ TEST_F(WriteQueueTest, AGroupIsSyncedOnceAndOnlyIfAMemberAsks) {
 TEST_F(WriteQueueTest, WhoAsksForNoSyncDoesNotWaitForIt) {
     std::promise<void> answered;
     store->before_sync = [&] { answered.get_future().wait(); };
-    behind_a_held_one({[&] { insert("a", true); },
+    behind_a_held_one({[&] { insert("a"); },
                        [&] {
-                           insert("b", false);
+                           insert("b", Sync::spared);
                            answered.set_value();
                        }});
     EXPECT_EQ(store->syncs, 1);
@@ -174,8 +180,9 @@ TEST_F(WriteQueueTest, AnotherProcessHasTheTurnDuringASync) {
 
 TEST_F(WriteQueueTest, WithoutSyncingNothingIsSynced) {
     make_queue(false);
-    insert("a", true);
-    EXPECT_TRUE(queue->try_run({.operation = "test"}, [](store::Transaction&, bool) {}));
+    insert("a");
+    EXPECT_TRUE(
+        queue->try_run({.operation = "test"}, [](store::Transaction&) { return Sync::spared; }));
     EXPECT_EQ(store->syncs, 0);
 }
 
@@ -185,7 +192,7 @@ TEST_F(WriteQueueTest, AMembersErrorUndoesItsChangesAlone) {
         try {
             queue->run(
                 {.operation = "test"},
-                [](store::Transaction& tx, bool) {
+                [](store::Transaction& tx) -> Sync {
                     tx.insert({.key = "undone"});
                     throw Error(ErrorCode::misuse, "test", "", "no");
                 },
@@ -232,7 +239,11 @@ TEST_F(WriteQueueTest, OneThatIsAloneRunsOnItsOwnThread) {
         called = std::this_thread::get_id();
         queue->run(
             {.operation = "test", .alone = true},
-            [&](store::Transaction&, bool) { ran = std::this_thread::get_id(); }, in(10s));
+            [&](store::Transaction&) {
+                ran = std::this_thread::get_id();
+                return Sync::spared;
+            },
+            in(10s));
     };
     behind_a_held_one({[&] { insert("a"); }, alone, [&] { insert("b"); }});
     EXPECT_EQ(ran, called);
@@ -246,16 +257,17 @@ TEST_F(WriteQueueTest, AFollowerThatWasNotTakenGivesUpAtItsDeadline) {
     std::jthread first([&] {
         queue->run(
             {.operation = "first"},
-            [&](store::Transaction&, bool) {
+            [&](store::Transaction&) {
                 begun.set_value();
                 release.get_future().wait();
+                return Sync::spared;
             },
             in(10s));
     });
     begun.get_future().wait();
     try {
         queue->run(
-            {.operation = "late"}, [](store::Transaction&, bool) {}, in(20ms));
+            {.operation = "late"}, [](store::Transaction&) { return Sync::spared; }, in(20ms));
     } catch (const Error& error) {
         busy = error.code() == ErrorCode::busy;
     }
@@ -270,7 +282,8 @@ TEST_F(WriteQueueTest, ALeaderWithoutItsTurnFailsAloneAndHandsTheLeadOn) {
     std::jthread first([&] {
         try {
             queue->run(
-                {.operation = "first"}, [](store::Transaction&, bool) {}, in(100ms));
+                {.operation = "first"}, [](store::Transaction&) { return Sync::spared; },
+                in(100ms));
         } catch (const Error& error) {
             first_answer.set_value(error.code());
         }
@@ -294,7 +307,8 @@ TEST_F(WriteQueueTest, AForeignWriterThatOutlastsTheLeaderDoesNotFailItsFollower
     std::jthread first([&] {
         try {
             queue->run(
-                {.operation = "first"}, [](store::Transaction&, bool) {}, in(300ms));
+                {.operation = "first"}, [](store::Transaction&) { return Sync::spared; },
+                in(300ms));
         } catch (const Error& error) {
             first_answer.set_value(error.code());
         }
@@ -312,7 +326,10 @@ TEST_F(WriteQueueTest, AForeignWriterThatOutlastsTheLeaderDoesNotFailItsFollower
 
 TEST_F(WriteQueueTest, TryRunDoesNotWait) {
     bool tried = false;
-    const auto work = [&](store::Transaction&, bool) { tried = true; };
+    const auto work = [&](store::Transaction&) {
+        tried = true;
+        return Sync::spared;
+    };
     platform::SideFile other(path, 0600, 0, 0);
     ASSERT_TRUE(other.take_turn(in(0ms)));
     EXPECT_FALSE(queue->try_run({.operation = "test"}, work));
