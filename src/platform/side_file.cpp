@@ -234,10 +234,10 @@ bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     return taken;
 }
 
-void SideFile::end_turn() noexcept {
+void SideFile::end_turn(bool back_soon) noexcept {
     unlock(turn_byte);
     // Else the head, if there is one, asks soon enough.
-    if (std::chrono::steady_clock::now() >= comes_back_until_) ring(turn_bell);
+    if (!back_soon || std::chrono::steady_clock::now() >= comes_back_until_) ring(turn_bell);
 }
 
 void SideFile::wake() noexcept {

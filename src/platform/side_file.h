@@ -33,7 +33,9 @@ class SideFile {
     // was killed rings no more. For a millisecond after it got its turn a process may take it again
     // without queueing. False when `deadline` has passed.
     [[nodiscard]] bool take_turn(std::chrono::steady_clock::time_point deadline);
-    void end_turn() noexcept;
+    // `back_soon`: this process may come back within that millisecond, and others need not be woken
+    // for what is between.
+    void end_turn(bool back_soon = false) noexcept;
 
     // Wakes whoever watches the file with inotify.
     void wake() noexcept;

@@ -29,7 +29,9 @@ class Turn {
     explicit Turn(platform::SideFile& side) : side_(side) {}
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
-    ~Turn() { side_.end_turn(); }
+    ~Turn() { side_.end_turn(back_soon); }
+
+    bool back_soon = true;
 
   private:
     platform::SideFile& side_;
@@ -120,6 +122,10 @@ void WriteQueue::leave(Member& me, std::exception_ptr error) {
     me.call = Call::done;
 }
 
+bool WriteQueue::waits_for_sync(const Member& member) const {
+    return syncing_ && !member.error && member.sync == Sync::needed;
+}
+
 void WriteQueue::answer(Member& member, const Member& leader) {
     member.call = Call::done;
     if (&member != &leader) member.baton.pass();
@@ -127,30 +133,23 @@ void WriteQueue::answer(Member& member, const Member& leader) {
 
 // When the turn is over, for other processes, but before the next transaction of this one: beside
 // the writes of others a sync takes longer than it would take without, and its group is smaller.
-// Those who asked for none need not wait for it. A member that was handed back waits on: the leader
-// failed before the transaction began.
-void WriteQueue::finish(const Group& group, Member& leader) {
-    Group done;
+// Those who need none are answered before it.
+void WriteQueue::finish(Group& group, Member& leader) {
     {
         const std::lock_guard lock(mutex_);
-        for (Member* member : group) {
-            if (!member->taken) continue;
-            std::erase(waiting_, member);
-            done.push_back(member);
-        }
+        for (Member* member : group) std::erase(waiting_, member);
     }
-    const auto synced = std::stable_partition(done.begin(), done.end(), [&](const Member* one) {
-        return !syncing_ || one->error || one->sync == Sync::spared;
-    });
-    std::for_each(done.begin(), synced, [&](Member* one) { answer(*one, leader); });
+    const auto synced = std::partition(group.begin(), group.end(),
+                                       [&](const Member* one) { return !waits_for_sync(*one); });
+    std::for_each(group.begin(), synced, [&](Member* one) { answer(*one, leader); });
     std::exception_ptr error;
     try {
-        if (synced != done.end()) store_.sync(leader.order.operation);
+        if (synced != group.end()) store_.sync(leader.order.operation);
     } catch (...) {
         error = std::current_exception();
     }
     hand_over();
-    std::for_each(synced, done.end(), [&](Member* one) {
+    std::for_each(synced, group.end(), [&](Member* one) {
         one->error = error;
         answer(*one, leader);
     });
@@ -170,7 +169,9 @@ void WriteQueue::await_company(std::unique_lock<std::mutex>& lock) {
 }
 
 void WriteQueue::lead(Member& me) {
+    Group group;
     try {
+        group.reserve(group_max);  // nothing may fail once the turn is ours
         std::unique_lock lock(mutex_);
         if (!me.order.alone) await_company(lock);
         lock.unlock();
@@ -179,30 +180,29 @@ void WriteQueue::lead(Member& me) {
         leave(me, std::current_exception());
         return;
     }
-    Group group;
     {
-        const std::lock_guard lock(mutex_);
-        group = collect(me);
-        last_group_ = group.size();
-    }
-    {
-        const Turn held(side_);
+        Turn held(side_);
+        collect(me, group);
         execute(group, me);
+        // A sync takes longer than others should wait for a look at the turn.
+        held.back_soon = std::none_of(group.begin(), group.end(),
+                                      [&](const Member* one) { return waits_for_sync(*one); });
     }
     finish(group, me);
 }
 
-WriteQueue::Group WriteQueue::collect(Member& me) {
-    Group group{&me};
+void WriteQueue::collect(Member& me, Group& group) {
+    const std::lock_guard lock(mutex_);
+    group.push_back(&me);
     me.taken = true;
-    if (!syncing_ || me.order.alone) return group;
+    const bool shared = syncing_ && !me.order.alone;
     for (Member* member : waiting_) {
-        if (group.size() == group_max) break;
+        if (!shared || group.size() == group_max) break;
         if (member == &me || member->order.alone) continue;
         member->taken = true;
         group.push_back(member);
     }
-    return group;
+    last_group_ = group.size();
 }
 
 void WriteQueue::execute(Group& group, Member& leader) {
@@ -283,9 +283,11 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
             return true;
         }
         if (began || error.code() != ErrorCode::busy) return false;
-        // A foreign writer outlasted the leader's patience: the others may have more.
+        // A foreign writer outlasted the leader's patience: the others may have more. From here on
+        // they may leave.
         const std::lock_guard lock(mutex_);
         for (Member* member : group) member->taken = member == &leader;
+        group = {&leader};
         leader.error = std::current_exception();
         return true;
     }

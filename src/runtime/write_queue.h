@@ -23,8 +23,8 @@ using Work = std::function<Sync(store::Transaction&)>;
 
 // Thread-safe. Callers that wait for the same commit share it (leader and followers, as LevelDB's
 // BuildBatchGroup): the leader takes the turn, runs every waiting member and commits once. The sync
-// follows when the turn is over, beside other processes' transactions: only members that need it
-// wait. Where a member throws, all begins again with a savepoint for each.
+// follows when the turn is over, beside other processes' transactions; only the leader and members
+// that need it wait for it. Where a member throws, all begins again with a savepoint for each.
 class WriteQueue {
   public:
     using Deadline = std::chrono::steady_clock::time_point;
@@ -68,14 +68,15 @@ class WriteQueue {
     void wait(Member& me);
     void await_company(std::unique_lock<std::mutex>& lock);
     void lead(Member& me);
-    [[nodiscard]] Group collect(Member& me);
+    void collect(Member& me, Group& group);
     void execute(Group& group, Member& leader);
     void execute_one(Member& member);
     void execute_each(Group& group);
     bool execute_group(Group& group, Member& leader, bool savepoints);
     void hand_over();
     void leave(Member& me, std::exception_ptr error);
-    void finish(const Group& group, Member& leader);
+    void finish(Group& group, Member& leader);
+    [[nodiscard]] bool waits_for_sync(const Member& member) const;
     void answer(Member& member, const Member& leader);
 
     store::Store& store_;

@@ -155,11 +155,12 @@ TEST_F(WriteQueueTest, AGroupIsSyncedOnceAndOnlyIfAMemberAsks) {
     EXPECT_EQ(store->commits, 4);
 }
 
-TEST_F(WriteQueueTest, WhoAsksForNoSyncDoesNotWaitForIt) {
+TEST_F(WriteQueueTest, AFollowerThatNeedsNoSyncDoesNotWaitForIt) {
     std::promise<void> answered;
     store->before_sync = [&] { answered.get_future().wait(); };
     behind_a_held_one({[&] { insert("a"); },
                        [&] {
+                           until_waiting(2);  // the other leads
                            insert("b", Sync::spared);
                            answered.set_value();
                        }});
