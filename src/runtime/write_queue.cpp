@@ -290,6 +290,8 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
         group = {&leader};
         leader.error = std::current_exception();
         return true;
+    } catch (...) {
+        return false;  // out of memory: nothing was committed
     }
 }
 

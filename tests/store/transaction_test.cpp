@@ -37,6 +37,94 @@ TEST_F(TransactionTest, AFinishedAttemptKeepsItsItemsUnlessToldOtherwise) {
     EXPECT_EQ(ask("SELECT count(*) FROM attempts WHERE error IS NULL"), "3");
 }
 
+TEST_F(TransactionTest, IdsFollowEachOtherWhateverTheirReserve) {
+    std::int64_t last = 0;
+    const auto insert = [&](Transaction& tx) {
+        const auto id = tx.insert({.key = "k" + std::to_string(last), .enqueued_at = 1});
+        ASSERT_EQ(id, last + 1);
+        last = *id;
+    };
+    for (int i = 0; i < 1200; ++i) write(insert);
+    EXPECT_LT(std::stoll(ask("SELECT seq FROM sqlite_sequence WHERE name = 'items'")), 2300);
+    write([](Transaction& tx) { tx.remove_items(1, store::no_limit); });
+    store.reset();
+    store = open_sqlite_store(path);
+    write(insert);
+    // Rolled back, an id is issued again.
+    struct Undone {};
+    EXPECT_THROW(write([&](Transaction& tx) {
+                     tx.insert({.key = "undone", .enqueued_at = 1});
+                     throw Undone{};
+                 }),
+                 Undone);
+    write(insert);
+}
+
+TEST_F(TransactionTest, IdsGoOnBehindThoseOfTheShell) {
+    const auto insert = [&] {
+        std::int64_t id = 0;
+        write([&](Transaction& tx) { id = *tx.insert({.key = "ours", .enqueued_at = 1}); });
+        write([&](Transaction& tx) { tx.remove_items(id, id); });
+        return id;
+    };
+    const auto by_hand = [&](const std::string& id) {
+        RawDatabase(path).exec("INSERT INTO items (id, key, payload, enqueued_at) VALUES (" + id +
+                               ", 'theirs', x'', 1); DELETE FROM items");
+        return std::stoll(ask("SELECT seq FROM sqlite_sequence WHERE name = 'items'"));
+    };
+    EXPECT_EQ(insert(), 1);
+    const auto next = by_hand("NULL");  // behind the reserve
+    EXPECT_EQ(insert(), next + 1);
+    EXPECT_EQ(by_hand("5000"), 5000);
+    EXPECT_EQ(insert(), 5001);
+    RawDatabase(path).exec("DELETE FROM sqlite_sequence");
+    EXPECT_EQ(insert(), 5002);
+    RawDatabase(path).exec(
+        "INSERT INTO batches (state, first_id, last_id, items, bytes, not_before, created_at) "
+        "VALUES ('waiting', 6000, 6009, 0, 0, 0, 0)");
+    EXPECT_EQ(insert(), 6010) << "an id inside somebody's batch would be leased with it";
+}
+
+TEST_F(TransactionTest, RowsThatAreKeptAreReadAgainWhenOthersChangeThem) {
+    const auto expect = [&](std::int64_t enqueued, std::int64_t failures, std::int64_t seen) {
+        write([&](Transaction& tx) {
+            EXPECT_EQ(tx.totals().enqueued, enqueued);
+            EXPECT_EQ(tx.gate().failures, failures);
+            EXPECT_EQ(tx.clock().seen_at, seen);
+        });
+    };
+    const auto count = [](Transaction& tx) { tx.apply({.enqueued = 1, .items = 1}); };
+    write([&](Transaction& tx) {
+        count(tx);
+        tx.set_gate({.failures = 1});
+        tx.set_clock({.boot = "b", .seen_at = 7});
+    });
+    expect(1, 1, 7);
+    RawDatabase(path).exec(
+        "UPDATE totals SET enqueued = 10, items = 10; UPDATE gate SET failures = 2; "
+        "UPDATE clock SET seen_at = 8");
+    expect(10, 2, 8);
+    struct Undone {};
+    write([&](Transaction& tx) {
+        count(tx);
+        EXPECT_THROW(tx.nested([&] {
+            count(tx);
+            tx.set_gate({.failures = 9});
+            throw Undone{};
+        }),
+                     Undone);
+        EXPECT_EQ(tx.totals().enqueued, 11);
+    });
+    expect(11, 2, 8);
+    EXPECT_THROW(write([&](Transaction& tx) {
+                     count(tx);
+                     throw Undone{};
+                 }),
+                 Undone);
+    expect(11, 2, 8);
+    EXPECT_EQ(ask("SELECT enqueued FROM totals"), "11");
+}
+
 // A member undone that had changed more than the cache holds, several times over.
 TEST_F(TransactionTest, WhatFollowsALargeSavepointThatWasUndoneSurvivesACrash) {
     struct Undone {};
