@@ -61,15 +61,16 @@ std::size_t WriteQueue::waiting() {
 }
 
 void WriteQueue::join(Member& me) {
+    bool leads = false;
     {
         const std::lock_guard lock(mutex_);
         waiting_.push_back(&me);
-        if (!leading_) {
-            leading_ = true;
-            me.call = Call::lead;
-        }
+        leads = !leading_;
+        leading_ = true;
+        if (leads) me.call = Call::lead;
     }
-    if (me.call != Call::lead) wait(me);
+    // A lead that comes from here on comes with the baton, which must be taken before `me` goes.
+    if (!leads) wait(me);
     if (me.call == Call::lead) lead(me);
     if (me.error) std::rethrow_exception(me.error);
 }
@@ -183,7 +184,13 @@ void WriteQueue::lead(Member& me) {
     {
         Turn held(side_);
         collect(me, group);
-        execute(group, me);
+        try {
+            execute(group, me);
+        } catch (...) {  // out of memory before a commit; who is answered by nobody would wait on
+            for (Member* member : group) {
+                if (!member->error) member->error = std::current_exception();
+            }
+        }
         // A sync takes longer than others should wait for a look at the turn.
         held.back_soon = std::none_of(group.begin(), group.end(),
                                       [&](const Member* one) { return waits_for_sync(*one); });

@@ -171,8 +171,8 @@ class Store {
     // Differs from what it answered before where a commit has been made in between.
     [[nodiscard]] virtual std::int64_t data_version() = 0;
     // Housekeeping of a writer that still holds its turn: keeps the log under `log_bytes_max`.
-    // Never throws for what is only late.
-    virtual void relieve(std::int64_t log_bytes_max) = 0;
+    // What fails is only late.
+    virtual void relieve(std::int64_t log_bytes_max) noexcept = 0;
     // The bound above which a log left by a long reader is cut back, and what is kept of it.
     virtual void set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) = 0;
     // Gives at most `pages` free pages back to the file system; answers how many.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -161,6 +162,7 @@ const std::vector<Gate>& gates() {
 
 int main(int count, char** arguments) {
     using namespace headpond::reliability;
+    std::signal(SIGPIPE, SIG_IGN);  // a child that has ended is an error, not the end of the gate
     try {
         return run(parse(count, arguments));
     } catch (const std::exception& error) {

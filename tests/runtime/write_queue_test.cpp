@@ -44,7 +44,7 @@ class WatchedStore final : public store::Store {
         store_->read(what, fn);
     }
     std::int64_t data_version() override { return store_->data_version(); }
-    void relieve(std::int64_t limit) override { store_->relieve(limit); }
+    void relieve(std::int64_t limit) noexcept override { store_->relieve(limit); }
     void set_log_reserve(std::int64_t a, std::int64_t b) override { store_->set_log_reserve(a, b); }
     std::int64_t shrink(std::int64_t pages) override { return store_->shrink(pages); }
     Size size() override { return store_->size(); }

@@ -299,6 +299,8 @@ bool SqliteStore::checkpoint() {
     const int code = sqlite3_wal_checkpoint_v2(writer_->getHandle(), nullptr,
                                                SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
     end_guard();
+    // The kernel tells of it once: a later sync would say that all is well.
+    if (code == SQLITE_IOERR_FSYNC) outcome_unknown_ = true;
     return code == SQLITE_OK && moved == frames;
 }
 
@@ -320,7 +322,15 @@ bool SqliteStore::file_lags() {
     return false;
 }
 
-void SqliteStore::relieve(std::int64_t log_bytes_max) {
+void SqliteStore::relieve(std::int64_t log_bytes_max) noexcept {
+    try {
+        relieve_log(log_bytes_max);
+    } catch (const std::exception&) {
+        return;  // out of memory: what was committed is, and the next commit tries again
+    }
+}
+
+void SqliteStore::relieve_log(std::int64_t log_bytes_max) {
     const std::int64_t frames_max = log_bytes_max / frame_bytes;
     if (log_frames_ <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
         if (log_frames_ < frames_max) log_retry_frames_ = 0;

@@ -36,7 +36,7 @@ class SqliteStore final : public Store {
     void sync(std::string_view operation) override;
     void read(std::string_view operation, const std::function<void(Transaction&)>& fn) override;
     std::int64_t data_version() override;
-    void relieve(std::int64_t log_bytes_max) override;
+    void relieve(std::int64_t log_bytes_max) noexcept override;
     void set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) override;
     std::int64_t shrink(std::int64_t pages) override;
     Size size() override;
@@ -55,6 +55,7 @@ class SqliteStore final : public Store {
     void begin(std::string_view operation);
     void commit(std::string_view operation);
     void rollback() noexcept;
+    void relieve_log(std::int64_t log_bytes_max);
     bool checkpoint();
     void end_guard() noexcept;
     void size_file();

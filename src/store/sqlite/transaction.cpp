@@ -113,7 +113,13 @@ void SqliteTransaction::change_totals(const Change& change) {
     change(next);
     kept_.totals = next;
     kept_.counted = true;
-    if (lent_) forget_totals();
+    if (keeps()) return;
+    try {
+        forget_totals();
+    } catch (...) {
+        kept_ = {};
+        throw;
+    }
 }
 
 // What others issued: the shell and older releases by sqlite_sequence, hand edits by any number.
@@ -501,13 +507,17 @@ void SqliteTransaction::index_keys(bool unique) {
 void SqliteTransaction::nested(const std::function<void()>& fn) {
     sqlite3* handle = database_.getHandle();
     Run(sql_[Sql::savepoint]).step();
-    const Kept before = kept_;
+    Kept before = kept_;
     const auto undo = [&] {
         // SQLite has rolled everything back where no transaction is open any more.
         if (sqlite3_get_autocommit(handle) != 0) throw WholeRollback{};
-        Run(sql_[Sql::rollback_to]).step();
-        Run(sql_[Sql::release]).step();
-        kept_ = before;
+        try {
+            Run(sql_[Sql::rollback_to]).step();
+            Run(sql_[Sql::release]).step();
+        } catch (const SQLite::Exception&) {
+            throw WholeRollback{};  // what was to be undone must not be committed with the rest
+        }
+        kept_ = std::move(before);
         if (keys_ != nullptr) keys_->undone();
     };
     try {
