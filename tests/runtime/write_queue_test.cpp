@@ -325,6 +325,25 @@ TEST_F(WriteQueueTest, AForeignWriterThatOutlastsTheLeaderDoesNotFailItsFollower
     sqlite3_close(foreign);
 }
 
+// Each member is gone as soon as it is answered; what is passed to it later would be a write to
+// whatever lies in its place (address and thread sanitizers see it).
+TEST_F(WriteQueueTest, ManyShortCallersArePassedTheLeadAndLeave) {
+    for (const bool syncing : {true, false}) {
+        make_queue(syncing);
+        std::vector<std::jthread> threads;
+        for (int thread = 0; thread < 6; ++thread) {
+            threads.emplace_back([&, thread] {
+                for (int i = 0; i < 100; ++i) {
+                    insert(std::to_string(syncing) + "-" + std::to_string(thread) + "-" +
+                               std::to_string(i),
+                           i % 3 == 0 ? Sync::needed : Sync::spared);
+                }
+            });
+        }
+    }
+    EXPECT_EQ(stored(), 1200U);
+}
+
 TEST_F(WriteQueueTest, TryRunDoesNotWait) {
     bool tried = false;
     const auto work = [&](store::Transaction&) {

@@ -3,6 +3,7 @@
 
 #include "support/raw_database.h"
 #include "support/store_factory.h"
+#include "support/watched_vfs.h"
 
 #include <gtest/gtest.h>
 
@@ -123,6 +124,32 @@ TEST_F(TransactionTest, RowsThatAreKeptAreReadAgainWhenOthersChangeThem) {
                  Undone);
     expect(11, 2, 8);
     EXPECT_EQ(ask("SELECT enqueued FROM totals"), "11");
+}
+
+// The checkpoint between a commit and its sync syncs the log first, and a failure is told once.
+TEST_F(TransactionTest, AFailedSyncIsToldWhoeverMeetsIt) {
+    const WatchedVfs::AsDefault watched;
+    store = open_sqlite_store(dir / "watched.db");
+    const auto expect_unknown = [](const std::function<void()>& call) {
+        try {
+            call();
+            ADD_FAILURE() << "was not told";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ErrorCode::outcome_unknown) << error.what();
+        }
+    };
+    const auto commit = [&] { write([](Transaction& tx) { tx.set_last_cleanup(1); }); };
+    for (const bool checkpointed : {true, false}) {
+        commit();
+        WatchedVfs::instance().fail_next_sync();
+        if (checkpointed) store->relieve(0);
+        expect_unknown([&] { store->sync("test"); });
+        expect_unknown([&] { store->sync("test"); });
+        expect_unknown(commit);
+        store.reset();
+        store = open_sqlite_store(dir / "watched.db");
+    }
+    store.reset();
 }
 
 // A member undone that had changed more than the cache holds, several times over.

@@ -1,7 +1,9 @@
-// SQLite's VFS with eyes on its logs: counts the writes, lets one fail, tells of a commit's moment.
+// SQLite's VFS with eyes on its logs: counts the writes, lets one or a sync fail, tells of a
+// commit's moment.
 #pragma once
 
 #include <functional>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -37,7 +39,12 @@ class WatchedVfs {
         lasting_ = from_then_on;
         struck_ = false;
     }
-    void heal() { fail_at_ = 0; }
+    void heal() {
+        fail_at_ = 0;
+        fail_sync_ = false;
+    }
+    // The next sync of a log fails, and no other: as the kernel tells of a failed write.
+    void fail_next_sync() { fail_sync_ = true; }
     [[nodiscard]] bool struck() const { return struck_; }
     // Called at each barrier of a database file's shared memory; a commit has one when its frames
     // are in the log, and readers see it after that.
@@ -66,6 +73,7 @@ class WatchedVfs {
         if ((flags & SQLITE_OPEN_WAL) != 0) {
             self.log_ = self.base_log_ = *file->pMethods;
             self.log_.xWrite = write_log;
+            self.log_.xSync = sync_log;
             file->pMethods = &self.log_;
         } else if ((flags & SQLITE_OPEN_MAIN_DB) != 0) {
             self.main_ = self.base_main_ = *file->pMethods;
@@ -89,6 +97,11 @@ class WatchedVfs {
         self.base_log_.xWrite(file, bytes, count / 2, offset);  // as far as the disk had room
         return self.failure_;
     }
+    static int sync_log(sqlite3_file* file, int flags) {
+        WatchedVfs& self = instance();
+        if (std::exchange(self.fail_sync_, false)) return SQLITE_IOERR_FSYNC;
+        return self.base_log_.xSync(file, flags);
+    }
     static void barrier(sqlite3_file* file) {
         instance().base_main_.xShmBarrier(file);
         if (instance().on_barrier) instance().on_barrier();
@@ -105,6 +118,7 @@ class WatchedVfs {
     int failure_ = SQLITE_OK;
     bool lasting_ = false;
     bool struck_ = false;
+    bool fail_sync_ = false;
 };
 
 }  // namespace headpond::test
