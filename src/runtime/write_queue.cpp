@@ -186,7 +186,7 @@ void WriteQueue::lead(Member& me) {
         collect(me, group);
         try {
             execute(group, me);
-        } catch (...) {  // out of memory before a commit; who is answered by nobody would wait on
+        } catch (...) {  // before a commit; who is answered by nobody would wait on
             for (Member* member : group) {
                 if (!member->error) member->error = std::current_exception();
             }
@@ -214,11 +214,7 @@ void WriteQueue::collect(Member& me, Group& group) {
 
 void WriteQueue::execute(Group& group, Member& leader) {
     if (leader.turn != nullptr) {
-        try {
-            (*leader.turn)();
-        } catch (...) {
-            leader.error = std::current_exception();
-        }
+        (*leader.turn)();
         return;
     }
     if (group.size() == 1) {
@@ -280,10 +276,6 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
                          for (Member* member : group) run_one(tx, *member);
                      });
         return true;
-    } catch (const MemberFailed&) {
-        return false;
-    } catch (const store::WholeRollback&) {
-        return false;
     } catch (const Error& error) {
         if (error.code() == ErrorCode::outcome_unknown) {
             for (Member* member : group) member->error = std::current_exception();
@@ -298,7 +290,7 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
         leader.error = std::current_exception();
         return true;
     } catch (...) {
-        return false;  // out of memory: nothing was committed
+        return false;  // a member threw, SQLite rolled back, or memory is out: nothing is committed
     }
 }
 

@@ -421,8 +421,9 @@ Store::Size SqliteStore::size() {
 
 void* SqliteStore::guest_handle(Transaction& transaction) {
     keys_->lent();
-    dynamic_cast<SqliteTransaction&>(transaction).lend();
-    return dynamic_cast<SqliteTransaction&>(transaction).database().getHandle();
+    auto& lent = dynamic_cast<SqliteTransaction&>(transaction);
+    lent.lend();
+    return lent.database().getHandle();
 }
 
 void SqliteStore::check_guest(Transaction& transaction) {

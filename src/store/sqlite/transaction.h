@@ -30,7 +30,6 @@ class SqliteTransaction final : public Transaction {
     }
     // From here to its end a guest reads and writes the tables too.
     void lend();
-    [[nodiscard]] std::int64_t count_pages();
 
     Totals totals() override;
     GateRow gate() override;
@@ -120,6 +119,7 @@ class SqliteTransaction final : public Transaction {
     [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
+    [[nodiscard]] std::int64_t count_pages();
     template <class... Values>
     std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
     void insert_many(Sql sql, std::span<const NewRow> rows,
