@@ -104,7 +104,7 @@ bool step_stale_published(Context& context, CleanupReport& report) {
         context.now, rows + std::max<std::int64_t>(0, context.totals.leased_items));
     std::int64_t dropped = 0;
     for (const ItemRow& item : found) {
-        if (dropped == rows) return false;
+        if (dropped == rows) break;
         auto batch = context.tx.batch_of(item.id);
         if (batch && batch->leased) continue;
         const std::array<Leaving, 1> leaving{{{&item, {}}}};
@@ -113,7 +113,7 @@ bool step_stale_published(Context& context, CleanupReport& report) {
         ++dropped;
     }
     report.stale += dropped;
-    return true;
+    return dropped < rows;
 }
 
 // Only evict_oldest promises that old items make room; the other policies drain.

@@ -139,6 +139,30 @@ TEST_F(Rule10Outcomes, StaleCountsFromPublishingByOption) {
     expect_sound(queue);
 }
 
+TEST_F(Rule10Outcomes, OneCleanupEndsAllThatIsStaleHoweverFewRowsATransactionMayTake) {
+    for (const StaleFrom from : {StaleFrom::queued, StaleFrom::published}) {
+        for (const std::int64_t rows : {1, 2, 3, 4, 5}) {
+            Options options = QueueTest::options();
+            options.path = dir / (std::to_string(rows) +
+                                  (from == StaleFrom::queued ? "queued.db" : "published.db"));
+            options.stale_from = from;
+            options.pending_max = Ms{10'000};
+            options.lease_time = Ms{600'000};
+            options.cleanup_rows = rows;
+            Queue queue(options);
+            for (const char* key : {"held 1", "held 2"}) put_published(queue, key, Ms{6'000});
+            const auto batch = queue.lease();
+            ASSERT_TRUE(batch);
+            for (const char* key : {"a", "b", "c", "d"}) put_published(queue, key, Ms{5'000});
+            // Since it was queued, or since it was published.
+            clock->advance(Ms{from == StaleFrom::queued ? 10'001 : 5'001});
+            EXPECT_EQ(queue.cleanup().stale, 4) << rows << " rows a transaction";
+            EXPECT_EQ(resident(queue), (Keys{"held 1", "held 2"}));
+            expect_sound(queue);
+        }
+    }
+}
+
 TEST_F(Rule10Outcomes, AnUntrackedItemIsNeverStale) {
     Options options = QueueTest::options();
     options.pending_max = Ms{1'000};
