@@ -8,6 +8,7 @@
 
 #include <headpond/sqlite.h>
 
+#include <set>
 #include <string>
 
 #include <sqlite3.h>
@@ -81,6 +82,39 @@ TEST_F(CheckpointTest, AFileOfItsSizeIsLeftAloneBelowTheLimit) {
     write(queue, 12 * mebibyte);  // 3000 pages: thrice what SQLite's own checkpoint waits for
     EXPECT_EQ(std::filesystem::file_size(path()), size);
     EXPECT_GT(log_bytes(), 8 * mebibyte);
+}
+
+TEST_F(CheckpointTest, AFileThatGrowsIsLengthenedByAQuarter) {
+    Options open = options();
+    open.items_max = 1000;
+    open.wal_bytes_max = 64 * mebibyte;
+    std::set<std::int64_t> sizes;
+    std::int64_t needed = 0;
+    {
+        Queue queue(open);
+        for (int i = 0; i < 8 * 16; ++i) {
+            write(queue, 64 * kibibyte);
+            sizes.insert(static_cast<std::int64_t>(std::filesystem::file_size(path())));
+        }
+        needed = store::sqlite::query_integer(*open_connection(path(), Access::read_only, 0),
+                                              "PRAGMA page_count") *
+                 4096;
+        EXPECT_GT(needed, 8 * mebibyte);
+        EXPECT_GE(*sizes.rbegin(), needed);
+        EXPECT_LE(*sizes.rbegin(), needed + needed / 4 + 256 * kibibyte);
+        EXPECT_LE(sizes.size(), 20U) << "checkpoints, of 128 commits and in 8 MiB";
+    }
+    Queue queue(open);
+    while (auto batch = queue.lease()) batch->ack();
+    (void)queue.cleanup();
+    Admin(queue).set("wal_bytes_max", std::to_string(mebibyte), "test");
+    for (int i = 0; i < 32; ++i) {
+        write(queue, 64 * kibibyte);
+        queue.lease()->ack();
+    }
+    (void)queue.cleanup();
+    EXPECT_LE(static_cast<std::int64_t>(std::filesystem::file_size(path())), mebibyte)
+        << "and is small again once it is drained";
 }
 
 TEST_F(CheckpointTest, TheLogStaysUnderItsLimitWhateverIsWritten) {

@@ -24,11 +24,18 @@ constexpr const char* cache_pragma = "PRAGMA cache_size=-8192";
 // recovered, and lost then.
 constexpr const char* spill_pragma = "PRAGMA cache_spill=OFF";
 
-// A checkpoint leaves the database file so much longer than it needs, and rounds up: coarsely when
-// it grows, finely when it is cut, so that a drained file is small again.
-constexpr std::int64_t slack_bytes = 128 * 1024;
-constexpr std::int64_t growth_bytes = 256 * 1024;
-constexpr std::int64_t cut_bytes = 64 * 1024;
+// A file with less than this beyond what it needs is lengthened by a quarter, in a checkpoint: by
+// small steps a file that grows would be checkpointed often.
+constexpr std::int64_t least_slack = 64 * 1024;
+std::int64_t growth_of(std::int64_t needed) {
+    return std::clamp<std::int64_t>(needed / 4, 128 * 1024, 4 * 1024 * 1024);
+}
+std::int64_t rounded_up(std::int64_t bytes, std::int64_t step) {
+    return bytes / step * step + step;
+}
+// Coarsely when it grows, finely when it is cut, so that a drained file is small again.
+constexpr std::int64_t growth_step = 256 * 1024;
+constexpr std::int64_t cut_step = 64 * 1024;
 
 // Readers wait only for a recovery or a schema change.
 constexpr int reader_busy_ms = 5000;
@@ -259,18 +266,14 @@ void SqliteStore::size_file() {
     // to be stale: the test that replays it would then show nothing.)
     const std::int64_t needed = pages_ * page_bytes;
     const std::int64_t size = file_size(path_);
-    const auto rounded = [&](std::int64_t step) {
-        return (needed + slack_bytes) / step * step + step;
-    };
-    std::int64_t wanted = rounded(growth_bytes);
-    std::error_code error;
-    const auto disk = std::filesystem::space(path_, error);
-    const bool room =
-        size >= wanted || (!error && disk.available >= static_cast<std::uintmax_t>(wanted - size));
-    if (!room) {
-        wanted = std::max(size, needed);
-    } else if (size >= needed + slack_bytes / 2) {
-        wanted = std::min(size, rounded(cut_bytes));
+    std::int64_t wanted = std::min(size, rounded_up(needed + growth_of(needed), cut_step));
+    if (size < needed + least_slack) {
+        std::error_code error;
+        const auto disk = std::filesystem::space(path_, error);
+        const std::int64_t free = error ? 0 : static_cast<std::int64_t>(disk.available);
+        wanted = rounded_up(needed + growth_of(needed), growth_step);
+        if (wanted - size > free / 4) wanted = rounded_up(needed + growth_of(0), growth_step);
+        if (wanted - size > free) wanted = std::max(size, needed);
     }
     constexpr std::int64_t step_max = 1 << 30;  // SQLite takes an int
     std::int64_t step = wanted;
@@ -317,7 +320,7 @@ void SqliteStore::end_guard() noexcept {
 // SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
     if (pages_ == pages_placed_) return false;
-    if (file_size(path_) < pages_ * page_bytes + slack_bytes / 2) return true;
+    if (file_size(path_) < pages_ * page_bytes + least_slack) return true;
     pages_placed_ = pages_;
     return false;
 }
