@@ -4,6 +4,7 @@
 #include "support/raw_database.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,16 @@ class Rule06Retries : public QueueTest {
         settlement.error = "no";
         settlement.delay = delay;
         batch.settle(settlement);
+    }
+    // A child that is told when, and holds what it leased until it is killed.
+    [[nodiscard]] std::function<void(const ChildProcess::Parent&)> leases_and_holds() {
+        return [this](const ChildProcess::Parent& parent) {
+            parent.receive();
+            Queue queue(options());
+            const auto batch = queue.lease();
+            parent.send(batch ? "leased" : "nothing");
+            parent.hold();
+        };
     }
 };
 
@@ -167,13 +178,7 @@ TEST_F(Rule06Retries, ALapsedBatchWithAttemptsLeftIsDueAfterItsBackoff) {
 }
 
 TEST_F(Rule06Retries, ADeadOwnersBatchIsDueAtOnceWithoutBackoff) {
-    ChildProcess child([this](const ChildProcess::Parent& parent) {
-        parent.receive();
-        Queue queue(options());
-        const auto batch = queue.lease();
-        parent.send(batch ? "leased" : "nothing");
-        parent.hold();
-    });
+    ChildProcess child(leases_and_holds());
     Options options = QueueTest::options();
     options.backoff_base = Ms{100'000};
     Queue queue(options);
@@ -190,13 +195,7 @@ TEST_F(Rule06Retries, ADeadOwnersBatchIsDueAtOnceWithoutBackoff) {
 }
 
 TEST_F(Rule06Retries, ADeadOwnersExhaustedBatchIsAbandonedAtOnce) {
-    ChildProcess child([this](const ChildProcess::Parent& parent) {
-        parent.receive();
-        Queue queue(options());
-        const auto batch = queue.lease();
-        parent.send(batch ? "leased" : "nothing");
-        parent.hold();
-    });
+    ChildProcess child(leases_and_holds());
     Options options = QueueTest::options();
     options.attempts_max = 1;
     Queue queue(options);

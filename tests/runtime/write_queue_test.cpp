@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <future>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -103,6 +104,19 @@ class WriteQueueTest : public ::testing::Test {
             count = tx.survey(0, store::no_limit, store::no_limit).size();
         });
         return count;
+    }
+    // A caller that waits no longer than this; answers why it failed.
+    std::future<std::optional<ErrorCode>> caller(std::chrono::milliseconds patience) {
+        return std::async(std::launch::async, [this, patience]() -> std::optional<ErrorCode> {
+            try {
+                queue->run(
+                    {.operation = "test"}, [](store::Transaction&) { return Sync::spared; },
+                    in(patience));
+            } catch (const Error& error) {
+                return error.code();
+            }
+            return std::nullopt;
+        });
     }
     void until_waiting(std::size_t count) const {
         while (queue->waiting() < count) std::this_thread::yield();
@@ -252,7 +266,6 @@ TEST_F(WriteQueueTest, OneThatIsAloneRunsOnItsOwnThread) {
 }
 
 TEST_F(WriteQueueTest, AFollowerThatWasNotTakenGivesUpAtItsDeadline) {
-    std::atomic<bool> busy = false;
     std::promise<void> begun;
     std::promise<void> release;
     std::jthread first([&] {
@@ -266,32 +279,18 @@ TEST_F(WriteQueueTest, AFollowerThatWasNotTakenGivesUpAtItsDeadline) {
             in(10s));
     });
     begun.get_future().wait();
-    try {
-        queue->run(
-            {.operation = "late"}, [](store::Transaction&) { return Sync::spared; }, in(20ms));
-    } catch (const Error& error) {
-        busy = error.code() == ErrorCode::busy;
-    }
+    const auto answer = caller(20ms).get();
     release.set_value();
-    EXPECT_TRUE(busy);
+    EXPECT_EQ(answer, ErrorCode::busy);
 }
 
 TEST_F(WriteQueueTest, ALeaderWithoutItsTurnFailsAloneAndHandsTheLeadOn) {
     platform::SideFile other(path, 0600, 0, 0);
     ASSERT_TRUE(other.take_turn(in(0ms)));
-    std::promise<ErrorCode> first_answer;
-    std::jthread first([&] {
-        try {
-            queue->run(
-                {.operation = "first"}, [](store::Transaction&) { return Sync::spared; },
-                in(100ms));
-        } catch (const Error& error) {
-            first_answer.set_value(error.code());
-        }
-    });
+    auto first = caller(100ms);
     until_waiting(1);
     std::jthread second([&] { insert("second"); });
-    EXPECT_EQ(first_answer.get_future().get(), ErrorCode::busy);
+    EXPECT_EQ(first.get(), ErrorCode::busy);
     other.end_turn();
     second.join();
     EXPECT_EQ(stored(), 1U);
@@ -304,21 +303,12 @@ TEST_F(WriteQueueTest, AForeignWriterThatOutlastsTheLeaderDoesNotFailItsFollower
     // Behind the turn, so that both are in one group before BEGIN is tried.
     platform::SideFile other(path, 0600, 0, 0);
     ASSERT_TRUE(other.take_turn(in(0ms)));
-    std::promise<ErrorCode> first_answer;
-    std::jthread first([&] {
-        try {
-            queue->run(
-                {.operation = "first"}, [](store::Transaction&) { return Sync::spared; },
-                in(300ms));
-        } catch (const Error& error) {
-            first_answer.set_value(error.code());
-        }
-    });
+    auto first = caller(300ms);
     until_waiting(1);
     std::jthread second([&] { insert("second"); });
     until_waiting(2);
     other.end_turn();
-    EXPECT_EQ(first_answer.get_future().get(), ErrorCode::busy);
+    EXPECT_EQ(first.get(), ErrorCode::busy);
     sqlite3_exec(foreign, "ROLLBACK", nullptr, nullptr, nullptr);
     second.join();
     EXPECT_EQ(stored(), 1U);
