@@ -346,6 +346,15 @@ void Core::nack_dropped() {
 
 // --- cleanup -------------------------------------------------------------------------------------
 
+// The call before it is done, and answers for itself; the next one tries again, and tells.
+void Core::clean_up_after_call() noexcept {
+    try {
+        clean_up_if_due();
+    } catch (const std::exception&) {
+        return;
+    }
+}
+
 void Core::clean_up_if_due() {
     if (now() < cleanup_due_at_.load() || cleaning_.exchange(true)) return;
     struct Done {
@@ -385,8 +394,14 @@ CleanupReport Core::clean_up(bool force) {
     for (std::int64_t freed = pages_a_step; freed == pages_a_step;) {
         freed = 0;
         writes_->with_turn(
-            "cleanup", [&] { freed = store_->shrink(pages_a_step); }, turn_deadline());
-        report.pages_freed += freed;
+            "cleanup",
+            [&] {
+                freed = store_->shrink(pages_a_step);
+                report.pages_freed += freed;
+                // What was freed leaves the file in a checkpoint.
+                if (freed < pages_a_step && report.pages_freed > 0) store_->relieve(0);
+            },
+            turn_deadline());
     }
     log_health();
     return report;

@@ -84,6 +84,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     // By the queue clock, as of the last write's anchor.
     [[nodiscard]] store::Millis now() const;
     void clean_up_if_due();
+    void clean_up_after_call() noexcept;
     CleanupReport clean_up(bool force);
     // A batch dropped unsettled: nacked now if nothing is in the way, else with the next write.
     void drop_unsettled(const std::string& token) noexcept;

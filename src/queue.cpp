@@ -87,7 +87,7 @@ std::vector<Enqueued> Queue::enqueue(std::span<const NewItem> items, std::stop_t
     core_->clean_up_if_due();
     const auto deadline = std::chrono::steady_clock::now() + core_->options.enqueue_timeout;
     auto first = enqueue_once(*core_, items, true);
-    core_->clean_up_if_due();  // by an interval that was changed since, as that call has seen
+    core_->clean_up_after_call();  // by an interval that was changed since, as that call has seen
     std::vector<Enqueued> answers = std::move(first.answers);
     std::vector<std::size_t> left = std::move(first.blocked);
     // Only with overflow = block: those without room follow, in their order.
@@ -227,7 +227,7 @@ std::optional<Batch> Queue::lease(const LeaseRequest& request, std::stop_token s
     const auto deadline = runtime::from_now(request.wait);
     for (;;) {
         auto batch = lease_once(core_, order);
-        core_->clean_up_if_due();  // as after an enqueue
+        core_->clean_up_after_call();  // as after an enqueue
         if (batch) return batch;
         if (request.wait.count() == 0 || stop.stop_requested()) return std::nullopt;
         if (!wait_for_work(*core_, order, deadline, stop)) return std::nullopt;

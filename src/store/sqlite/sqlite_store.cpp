@@ -40,8 +40,8 @@ constexpr std::int64_t cut_step = 64 * 1024;
 // Readers wait only for a recovery or a schema change.
 constexpr int reader_busy_ms = 5000;
 
-int on_wal(void* frames, sqlite3* /*database*/, const char* /*schema*/, int count) {
-    *static_cast<std::int64_t*>(frames) = count;
+int on_wal(void* state, sqlite3* /*database*/, const char* /*schema*/, int frames) {
+    *static_cast<LogState*>(state) = {.frames = frames, .written = true};
     return SQLITE_OK;
 }
 
@@ -86,7 +86,7 @@ SqliteStore::SqliteStore(const OpenOrder& order) : path_(order.path) {
         // does.
         writer_->exec("PRAGMA synchronous=NORMAL");
         log_ = log_of(writer_->getHandle());
-        sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_frames_);
+        sqlite3_wal_hook(writer_->getHandle(), on_wal, &log_state_);
         sqlite3_commit_hook(writer_->getHandle(), on_commit, &commits_);
         sqlite3_rollback_hook(writer_->getHandle(), on_rollback, &commits_);
         writer_statements_ = std::make_unique<Statements>(*writer_);
@@ -117,8 +117,9 @@ void SqliteStore::begin(std::string_view operation) {
     end_guard();
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
+    log_state_.written = false;
     keys_->begun();
-    transaction_->begun(pages_);
+    if (!transaction_->begun(pages_)) pages_ = pages_placed_ = 0;
 }
 
 namespace {
@@ -162,8 +163,7 @@ void SqliteStore::commit(std::string_view operation) {
     commits_.allowed = false;
     keys_->committed();
     transaction_->committed();
-    const std::int64_t pages = committed_pages(writer_->getHandle());
-    if (pages != 0) pages_ = pages;
+    if (log_state_.written) pages_ = committed_pages(writer_->getHandle());
 }
 
 void SqliteStore::rollback() noexcept {
@@ -264,6 +264,7 @@ void SqliteStore::size_file() {
     // As of our last commit, after which we still hold the turn. (To ask would cost the guard a
     // reading of the schema, and give the writer a fresh view of the log, which the bug below needs
     // to be stale: the test that replays it would then show nothing.)
+    if (pages_ == 0) pages_ = transaction_->count_pages();
     const std::int64_t needed = pages_ * page_bytes;
     const std::int64_t size = file_size(path_);
     std::int64_t wanted = std::min(size, rounded_up(needed + growth_of(needed), cut_step));
@@ -333,16 +334,19 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) noexcept {
     }
 }
 
+// Who wrote last takes care: what others wrote since is not known here.
 void SqliteStore::relieve_log(std::int64_t log_bytes_max) {
+    if (!log_state_.written) return;
+    if (pages_ == 0) pages_ = transaction_->count_pages();
     const std::int64_t frames_max = log_bytes_max / frame_bytes;
-    if (log_frames_ <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
-        if (log_frames_ < frames_max) log_retry_frames_ = 0;
+    if (log_state_.frames <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
+        if (log_state_.frames < frames_max) log_retry_frames_ = 0;
         return;
     }
     // With a reader in the way each try costs a sync and gains little: try again a quarter later.
     bool moved = checkpoint();
     if (!moved && file_lags()) moved = fold_back() && checkpoint();
-    log_retry_frames_ = moved ? 0 : log_frames_ + frames_max / 4;
+    log_retry_frames_ = moved ? 0 : log_state_.frames + frames_max / 4;
 }
 
 // Pages that have no place in the file of a full disk go to free ones before them.
@@ -360,14 +364,16 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         writer_->exec("PRAGMA journal_size_limit=" + std::to_string(std::max(reserve, bytes_max)));
         if (file_size(path_ + "-wal") >= reserve) return;
         // A transaction that spills and is rolled back: the log grows, the database does not.
+        // SQLite heeds the pragmas outside a transaction alone.
         struct Narrow {
-            SQLite::Database& database;
+            SqliteStore& store;
             ~Narrow() {
-                (void)database.tryExec(cache_pragma);  // else the cache stays small
-                (void)database.tryExec(spill_pragma);
+                store.rollback();
+                (void)store.writer_->tryExec(cache_pragma);  // else the cache stays small
+                (void)store.writer_->tryExec(spill_pragma);
             }
         };
-        const Narrow narrow{*writer_};
+        const Narrow narrow{*this};
         writer_->exec("PRAGMA cache_size=16; PRAGMA cache_spill=ON");
         begin("open");
         SQLite::Statement grow(*writer_,
@@ -383,7 +389,6 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         if (failure.getErrorCode() == SQLITE_FULL) return;
         rethrow(failure, "open", path_);
     }
-    rollback();
 }
 
 std::int64_t SqliteStore::shrink(std::int64_t pages) {

@@ -25,6 +25,11 @@ struct CommitGuard {
     bool rolled_back = false;  // since our BEGIN
 };
 
+struct LogState {
+    std::int64_t frames = 0;  // after our last commit that wrote
+    bool written = false;     // since our last BEGIN
+};
+
 // write, relieve, shrink and set_log_reserve: by one thread at a time, sync by another. read,
 // data_version, size, view, check, backup: from any thread.
 class SqliteStore final : public Store {
@@ -75,10 +80,10 @@ class SqliteStore final : public Store {
     CommitGuard commits_;                        // written by the commit and rollback hooks
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
     sqlite3_file* log_ = nullptr;                // the writer's
-    std::int64_t log_frames_ = 0;                // in the WAL after our last commit
-    std::int64_t pages_ = 0;                     // of the database after our last commit
-    std::int64_t pages_placed_ = 0;              // as many have their place in its file
-    std::int64_t log_retry_frames_ = 0;          // a reader was in the way: try again from here
+    LogState log_state_;                         // written by the log's hook
+    std::int64_t pages_ = 0;         // of the database after our last commit; 0: others wrote since
+    std::int64_t pages_placed_ = 0;  // as many have their place in its file
+    std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
 
     std::mutex reader_mutex_;  // guards the reader and what belongs to it
     std::unique_ptr<SQLite::Database> reader_;

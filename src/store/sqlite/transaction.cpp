@@ -74,11 +74,13 @@ std::optional<BatchRow> first_of(std::vector<BatchRow>&& rows) {
 
 // --- rows that are kept --------------------------------------------------------------------------
 
-void SqliteTransaction::begun(std::int64_t pages) {
-    pages_ = pages;
+bool SqliteTransaction::begun(std::int64_t pages) {
     lent_ = false;
-    if (!committed_ || file_version() != version_) kept_ = {};
+    const bool unchanged = committed_ && file_version() == version_;
+    if (!unchanged) kept_ = {};
+    pages_ = unchanged ? pages : 0;
     committed_ = false;
+    return unchanged;
 }
 
 // SQLite's cache of pages lives by the same number: it moves with each commit, ours or another's.
@@ -228,7 +230,8 @@ std::int64_t SqliteTransaction::count_pages() {
 }
 
 std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
-    if (pages_ != 0 && pages_ * page_bytes < exact_from) return pages_ * page_bytes;
+    if (pages_ == 0) pages_ = count_pages();
+    if (pages_ * page_bytes < exact_from) return pages_ * page_bytes;
     return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
 }
 

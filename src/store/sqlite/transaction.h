@@ -21,13 +21,16 @@ class SqliteTransaction final : public Transaction {
     // The connection, for views and for guests.
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
 
-    // Around each transaction of the writer. `pages`: of the database, when last counted.
-    void begun(std::int64_t pages);
+    // Around each transaction of the writer. `pages`: of the database after the last one. False:
+    // somebody else wrote since, or that one was undone.
+    bool begun(std::int64_t pages);
     void committing() { write_totals(); }
     void committed() noexcept {
         version_ = file_version();
         committed_ = true;
     }
+    // Of the database, in a transaction or outside of one.
+    [[nodiscard]] std::int64_t count_pages();
     // From here to its end a guest reads and writes the tables too.
     void lend();
 
@@ -119,7 +122,6 @@ class SqliteTransaction final : public Transaction {
     [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
-    [[nodiscard]] std::int64_t count_pages();
     template <class... Values>
     std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
     void insert_many(Sql sql, std::span<const NewRow> rows,
