@@ -83,9 +83,32 @@ TEST_F(Rule13Disk, TheFileShrinksAfterABurst) {
     const CleanupReport report = queue.cleanup();
     EXPECT_GT(report.pages_freed, 2'000);
     EXPECT_LT(RawDatabase(dir / "queue.db").integer("PRAGMA freelist_count"), 10);
-    put(queue, {"next"});  // its commit checkpoints, which truncates the file
     EXPECT_LT(bytes(), mebibyte);
     expect_sound(queue);
+}
+
+TEST_F(Rule13Disk, WhoWroteBeforeAnotherGoesByTheFileAsItIs) {
+    Options options = QueueTest::options();
+    options.file_bytes_max = 2 << 20;
+    options.payload_bytes_max = 100'000;
+    Queue first(options);
+    Queue second(options);
+    put_bytes(first, "first", 10'000);
+    int stored = 0;
+    while (put_bytes(second, "k" + std::to_string(stored), 50'000) == Enqueued::stored) ++stored;
+    EXPECT_GT(stored, 20);
+    EXPECT_EQ(put_bytes(first, "one more", 50'000), Enqueued::no_room);
+
+    put_bytes(second, "small", 10);
+    while (auto batch = second.lease()) batch->ack();
+    (void)second.cleanup();
+    const auto cut = bytes();
+    EXPECT_LT(cut, mebibyte);
+    Admin(first).set("wal_bytes_max", "65536", "test");  // a checkpoint at nearly every commit
+    EXPECT_FALSE(first.lease());
+    put_bytes(first, "again", 10'000);
+    EXPECT_EQ(bytes(), cut) << "not as large as it was when this one wrote last";
+    expect_sound(second);
 }
 
 TEST_F(Rule13Disk, AFileOverItsLimitTakesNoNewcomersAndDrains) {

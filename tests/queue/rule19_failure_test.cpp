@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -215,6 +216,34 @@ TEST_F(Rule19Failure, ABackupNeverOverwrites) {
     Queue copy(at(dir / "copy.db"));
     EXPECT_EQ(resident(copy), (std::vector<std::string>{"a"}));
     expect_sound(copy);
+}
+
+// The cleanup that falls due in a call is not what was asked for.
+TEST_F(Rule19Failure, ALeaseIsAnsweredThoughItsCleanupFindsTheFileBusy) {
+    std::optional<RawDatabase> foreign;
+    Options options = QueueTest::options();
+    options.batch_items_max = 1;
+    options.backoff_base = Ms{0};
+    options.turn_timeout = Ms{30};
+    options.log = [&](LogLevel, std::string_view line) {
+        if (line.find("permanently failed") == std::string_view::npos) return;
+        foreign.emplace(dir / "queue.db").exec("BEGIN IMMEDIATE");
+    };
+    Queue queue(options);
+    put(queue, {"a", "b"});
+    queue.lease()->nack("once");
+    clock->advance(Ms{10'000});
+    RawDatabase(dir / "queue.db")
+        .exec("UPDATE settings SET value = 1 WHERE name IN ('attempts_max', 'cleanup_interval')");
+    auto batch = queue.lease();
+    ASSERT_TRUE(foreign) << "the exhausted batch was given up, and the file is busy since";
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(keys_of(*batch), (std::vector<std::string>{"b"}));
+    EXPECT_THROW(put(queue, {"c"}), Error) << "what finds the file busy before it began says so";
+    foreign.reset();
+    batch->ack();
+    EXPECT_EQ(put(queue, {"c"}), std::vector{Enqueued::stored});
+    expect_sound(queue);
 }
 
 TEST_F(Rule19Failure, AQueueStartsNoThread) {

@@ -155,6 +155,7 @@ TEST_F(TransactionTest, AFailedSyncIsToldWhoeverMeetsIt) {
 // A member undone that had changed more than the cache holds, several times over.
 TEST_F(TransactionTest, WhatFollowsALargeSavepointThatWasUndoneSurvivesACrash) {
     struct Undone {};
+    store->set_log_reserve(3 << 20, 4 << 20);  // by spilling, for once
     const auto fill = [](Transaction& tx) {
         const std::string result(1 << 20, 'x');
         for (int id = 1; id <= 12; ++id) {
