@@ -350,7 +350,7 @@ void Core::nack_dropped() {
 void Core::clean_up_after_call() noexcept {
     try {
         clean_up_if_due();
-    } catch (const std::exception&) {
+    } catch (...) {
         return;
     }
 }

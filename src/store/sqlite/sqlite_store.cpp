@@ -111,13 +111,13 @@ void SqliteStore::refuse_if_unknown(std::string_view operation) const {
 }
 
 void SqliteStore::begin(std::string_view operation) {
+    log_state_.written = false;  // also where this fails: others may have written since
     refuse_if_unknown(operation);
     // Of earlier transactions, whose own rollback ran out of memory.
     rollback();
     end_guard();
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
-    log_state_.written = false;
     keys_->begun();
     if (!transaction_->begun(pages_)) pages_ = pages_placed_ = 0;
 }
