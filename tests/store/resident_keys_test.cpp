@@ -29,7 +29,7 @@ class Connection {
     void begin() {
         Run(sql_[Sql::begin]).step();
         keys_.begun();
-        tx_.begun(0);
+        tx_.begun();
         tx_.map_keys(true);
     }
     void commit() {

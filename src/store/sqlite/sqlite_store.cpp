@@ -119,7 +119,7 @@ void SqliteStore::begin(std::string_view operation) {
     Run((*writer_statements_)[Sql::begin]).step();
     commits_ = {};
     keys_->begun();
-    if (!transaction_->begun(pages_)) pages_ = pages_placed_ = 0;
+    if (!transaction_->begun()) pages_placed_ = 0;
 }
 
 namespace {
@@ -163,7 +163,7 @@ void SqliteStore::commit(std::string_view operation) {
     commits_.allowed = false;
     keys_->committed();
     transaction_->committed();
-    if (log_state_.written) pages_ = committed_pages(writer_->getHandle());
+    if (log_state_.written) transaction_->wrote(committed_pages(writer_->getHandle()));
 }
 
 void SqliteStore::rollback() noexcept {
@@ -264,8 +264,7 @@ void SqliteStore::size_file() {
     // As of our last commit, after which we still hold the turn. (To ask would cost the guard a
     // reading of the schema, and give the writer a fresh view of the log, which the bug below needs
     // to be stale: the test that replays it would then show nothing.)
-    if (pages_ == 0) pages_ = transaction_->count_pages();
-    const std::int64_t needed = pages_ * page_bytes;
+    const std::int64_t needed = transaction_->pages() * page_bytes;
     const std::int64_t size = file_size(path_);
     std::int64_t wanted = std::min(size, rounded_up(needed + growth_of(needed), cut_step));
     if (size < needed + least_slack) {
@@ -320,9 +319,10 @@ void SqliteStore::end_guard() noexcept {
 // place in the database file, made by an early checkpoint when the file has to grow. (That is where
 // SQLite extends the file in steps, under the checkpoint's own lock.)
 bool SqliteStore::file_lags() {
-    if (pages_ == pages_placed_) return false;
-    if (file_size(path_) < pages_ * page_bytes + least_slack) return true;
-    pages_placed_ = pages_;
+    const std::int64_t pages = transaction_->pages();
+    if (pages == pages_placed_) return false;
+    if (file_size(path_) < pages * page_bytes + least_slack) return true;
+    pages_placed_ = pages;
     return false;
 }
 
@@ -337,7 +337,6 @@ void SqliteStore::relieve(std::int64_t log_bytes_max) noexcept {
 // Who wrote last takes care: what others wrote since is not known here.
 void SqliteStore::relieve_log(std::int64_t log_bytes_max) {
     if (!log_state_.written) return;
-    if (pages_ == 0) pages_ = transaction_->count_pages();
     const std::int64_t frames_max = log_bytes_max / frame_bytes;
     if (log_state_.frames <= std::max(frames_max, log_retry_frames_) && !file_lags()) {
         if (log_state_.frames < frames_max) log_retry_frames_ = 0;
@@ -352,7 +351,7 @@ void SqliteStore::relieve_log(std::int64_t log_bytes_max) {
 // Pages that have no place in the file of a full disk go to free ones before them.
 bool SqliteStore::fold_back() {
     try {
-        const std::int64_t lacking = pages_ - file_size(path_) / page_bytes;
+        const std::int64_t lacking = transaction_->pages() - file_size(path_) / page_bytes;
         return lacking > 0 && shrink(lacking) > 0;
     } catch (const Error&) {
         return false;  // what was committed is; this is tried again after the next commit
@@ -384,7 +383,6 @@ void SqliteStore::set_log_reserve(std::int64_t reserve, std::int64_t bytes_max) 
         grow.bind(1, std::min<std::int64_t>(reserve + kept_in_cache, 1'000'000'000));
         grow.exec();
     } catch (const SQLite::Exception& failure) {
-        rollback();
         // A full disk must not keep a queue from being opened and drained.
         if (failure.getErrorCode() == SQLITE_FULL) return;
         rethrow(failure, "open", path_);

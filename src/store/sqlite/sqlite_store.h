@@ -81,9 +81,8 @@ class SqliteStore final : public Store {
     std::atomic<bool> outcome_unknown_ = false;  // after a failed sync: refuse everything
     sqlite3_file* log_ = nullptr;                // the writer's
     LogState log_state_;                         // written by the log's hook
-    std::int64_t pages_ = 0;         // of the database after our last commit; 0: others wrote since
-    std::int64_t pages_placed_ = 0;  // as many have their place in its file
-    std::int64_t log_retry_frames_ = 0;  // a reader was in the way: try again from here
+    std::int64_t pages_placed_ = 0;              // as many have their place in the database file
+    std::int64_t log_retry_frames_ = 0;          // a reader was in the way: try again from here
 
     std::mutex reader_mutex_;  // guards the reader and what belongs to it
     std::unique_ptr<SQLite::Database> reader_;

@@ -74,11 +74,13 @@ std::optional<BatchRow> first_of(std::vector<BatchRow>&& rows) {
 
 // --- rows that are kept --------------------------------------------------------------------------
 
-bool SqliteTransaction::begun(std::int64_t pages) {
+bool SqliteTransaction::begun() {
     lent_ = false;
     const bool unchanged = committed_ && file_version() == version_;
-    if (!unchanged) kept_ = {};
-    pages_ = unchanged ? pages : 0;
+    if (!unchanged) {
+        kept_ = {};
+        pages_ = 0;
+    }
     committed_ = false;
     return unchanged;
 }
@@ -229,9 +231,17 @@ std::int64_t SqliteTransaction::count_pages() {
     return first_millis(Sql::page_count).value_or(0);
 }
 
+// What is counted in a transaction may be undone with it, and is not kept.
+std::int64_t SqliteTransaction::pages() {
+    if (pages_ != 0) return pages_;
+    const std::int64_t counted = count_pages();
+    if (sqlite3_get_autocommit(database_.getHandle()) != 0) pages_ = counted;
+    return counted;
+}
+
 std::int64_t SqliteTransaction::file_bytes(std::int64_t exact_from) {
-    if (pages_ == 0) pages_ = count_pages();
-    if (pages_ * page_bytes < exact_from) return pages_ * page_bytes;
+    const std::int64_t bytes = pages() * page_bytes;
+    if (bytes < exact_from) return bytes;
     return (count_pages() - first_millis(Sql::free_pages).value_or(0)) * page_bytes;
 }
 

@@ -21,16 +21,18 @@ class SqliteTransaction final : public Transaction {
     // The connection, for views and for guests.
     [[nodiscard]] SQLite::Database& database() noexcept { return database_; }
 
-    // Around each transaction of the writer. `pages`: of the database after the last one. False:
-    // somebody else wrote since, or that one was undone.
-    bool begun(std::int64_t pages);
+    // Around each transaction of the writer. False: somebody else wrote since the last one, or that
+    // one was undone.
+    bool begun();
     void committing() { write_totals(); }
     void committed() noexcept {
         version_ = file_version();
         committed_ = true;
     }
-    // Of the database, in a transaction or outside of one.
-    [[nodiscard]] std::int64_t count_pages();
+    // After a commit that changed the file: the pages of the database now, 0 where unknown.
+    void wrote(std::int64_t pages) noexcept { pages_ = pages; }
+    // Of the database when it was last asked for or written, while nobody else writes.
+    [[nodiscard]] std::int64_t pages();
     // From here to its end a guest reads and writes the tables too.
     void lend();
 
@@ -122,6 +124,7 @@ class SqliteTransaction final : public Transaction {
     [[nodiscard]] bool mapped() const noexcept { return keys_ != nullptr && keys_->on(); }
     [[nodiscard]] std::int64_t last_id() const noexcept;
     std::optional<Millis> first_millis(Sql sql);
+    [[nodiscard]] std::int64_t count_pages();
     template <class... Values>
     std::vector<BatchRow> batch_rows(Sql sql, const Values&... values);
     void insert_many(Sql sql, std::span<const NewRow> rows,
@@ -138,7 +141,7 @@ class SqliteTransaction final : public Transaction {
     Statements& sql_;
     std::string path_;
     ResidentKeys* keys_;
-    std::int64_t pages_ = 0;  // 0: never counted
+    std::int64_t pages_ = 0;  // 0: to be counted
     bool lent_ = false;
     Kept kept_;
     bool committed_ = false;  // the last transaction
