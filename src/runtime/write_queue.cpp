@@ -23,6 +23,23 @@ int left_ms(WriteQueue::Deadline deadline) {
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
 }
 
+// A thread's own exception, in the words of its own call: one object thrown in several threads
+// would be theirs together, also while one changes it, and names the operation of another.
+std::exception_ptr own(const std::exception_ptr& shared, std::string_view operation) {
+    try {
+        std::rethrow_exception(shared);
+    } catch (const Error& error) {
+        try {
+            return std::make_exception_ptr(
+                Error(error.code(), operation, error.path(), error.message(), error.sqlite_code()));
+        } catch (...) {
+            return shared;  // no memory for it: what happened is still told
+        }
+    } catch (...) {
+        return shared;
+    }
+}
+
 // Ends the turn however the scope is left.
 class Turn {
   public:
@@ -151,7 +168,7 @@ void WriteQueue::finish(Group& group, Member& leader) {
     }
     hand_over();
     std::for_each(synced, group.end(), [&](Member* one) {
-        one->error = error;
+        if (error) one->error = own(error, one->order.operation);
         answer(*one, leader);
     });
 }
@@ -188,7 +205,9 @@ void WriteQueue::lead(Member& me) {
             execute(group, me);
         } catch (...) {  // before a commit; who is answered by nobody would wait on
             for (Member* member : group) {
-                if (!member->error) member->error = std::current_exception();
+                if (!member->error) {
+                    member->error = own(std::current_exception(), member->order.operation);
+                }
             }
         }
         // A sync takes longer than others should wait for a look at the turn.
@@ -278,7 +297,9 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
         return true;
     } catch (const Error& error) {
         if (error.code() == ErrorCode::outcome_unknown) {
-            for (Member* member : group) member->error = std::current_exception();
+            for (Member* member : group) {
+                member->error = own(std::current_exception(), member->order.operation);
+            }
             return true;
         }
         if (began || error.code() != ErrorCode::busy) return false;
@@ -287,7 +308,7 @@ bool WriteQueue::execute_group(Group& group, Member& leader, bool savepoints) {
         const std::lock_guard lock(mutex_);
         for (Member* member : group) member->taken = member == &leader;
         group = {&leader};
-        leader.error = std::current_exception();
+        leader.error = own(std::current_exception(), leader.order.operation);
         return true;
     } catch (...) {
         return false;  // a member threw, SQLite rolled back, or memory is out: nothing is committed

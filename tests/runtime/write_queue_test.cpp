@@ -7,7 +7,9 @@
 #include <headpond/error.h>
 #include <headpond/queue.h>
 
+#include <array>
 #include <atomic>
+#include <barrier>
 #include <future>
 #include <optional>
 #include <thread>
@@ -245,6 +247,38 @@ TEST_F(WriteQueueTest, AfterAFailedSyncNoMemberIsToldItHappened) {
     };
     behind_a_held_one({tries, tries, tries});
     EXPECT_EQ(unknown, 3);
+}
+
+// One object for all would be read in one thread while another lets go of it, and would name one
+// member's operation to all.
+TEST_F(WriteQueueTest, EachMemberOfAFailedGroupHasAnErrorOfItsOwn) {
+    store->before_sync = [] {
+        throw Error(ErrorCode::outcome_unknown, "another", "queue.db", "sync failed", 1034);
+    };
+    std::array<std::string, 3> told;
+    std::array<const void*, 3> objects{};
+    std::barrier caught(3);
+    const auto tries = [&](std::size_t number, std::string_view operation) {
+        return [&, number, operation] {
+            try {
+                queue->run(
+                    {.operation = operation}, [](store::Transaction&) { return Sync::needed; },
+                    in(10s));
+            } catch (const Error& error) {
+                told[number] = error.what();
+                objects[number] = &error;
+                EXPECT_EQ(error.sqlite_code(), 1034);
+                caught.arrive_and_wait();  // all three exist at once
+            }
+        };
+    };
+    behind_a_held_one({tries(0, "enqueue"), tries(1, "ack"), tries(2, "fail")});
+    EXPECT_EQ(told[0], "enqueue queue.db: sync failed");
+    EXPECT_EQ(told[1], "ack queue.db: sync failed");
+    EXPECT_EQ(told[2], "fail queue.db: sync failed");
+    EXPECT_NE(objects[0], objects[1]);
+    EXPECT_NE(objects[1], objects[2]);
+    EXPECT_NE(objects[0], objects[2]);
 }
 
 TEST_F(WriteQueueTest, OneThatIsAloneRunsOnItsOwnThread) {
