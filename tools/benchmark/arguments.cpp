@@ -16,10 +16,11 @@ namespace headpond::bench {
 namespace {
 
 constexpr std::int64_t backlog_min = 1000, backlog_max = 50'000'000;
+constexpr std::int64_t sync_delay_max = 1'000'000;  // a second
 constexpr std::int64_t rounds_min = 5, rounds_max = 1000;
 
 struct Typed {
-    std::string works, backlogs, durabilities, rounds, seed, folder, json, svg;
+    std::string works, backlogs, durabilities, rounds, sync_delay, seed, folder, json, svg;
     bool quick = false, growth = false, peers = false;
 };
 
@@ -109,6 +110,19 @@ std::vector<Durability> chosen_durabilities(const Typed& typed) {
     return chosen;
 }
 
+std::chrono::microseconds chosen_sync_delay(const Typed& typed,
+                                            const std::vector<const Work*>& works) {
+    if (typed.sync_delay.empty()) return {};
+    const auto delay = number("--sync-delay", typed.sync_delay, 0, sync_delay_max);
+    if (std::any_of(works.begin(), works.end(),
+                    [](const Work* one) { return one->name == "peers"; })) {
+        throw UsageError(
+            "--sync-delay would slow the library and the floor, not the peers; allowed: without "
+            "the work peers");
+    }
+    return std::chrono::microseconds(delay);
+}
+
 void declare(CLI::App& app, Typed& typed) {
     const auto text = [&](const char* name, std::string& value, const std::string& about,
                           const char* type) {
@@ -124,6 +138,8 @@ void declare(CLI::App& app, Typed& typed) {
     text("--rounds", typed.rounds, "interleaved rounds a row (default 9; with --quick 5)", "N");
     flag("--growth", typed.growth, "the work growth as well: many minutes, and 10 GB of disk");
     flag("--peers", typed.peers, "the work peers as well; tools/setup peers installs them");
+    text("--sync-delay", typed.sync_delay,
+         "every sync of an SQLite file takes so much longer: what a slower disk would cost", "US");
     text("--folder", typed.folder,
          "where a folder for the files is made, and removed at the end (default .)", "DIR");
     text("--seed", typed.seed, "of keys and payloads (default: a new one)", "N");
@@ -181,6 +197,7 @@ std::optional<Arguments> read_arguments(int argc, const char* const* argv) {
     scope.seed = typed.seed.empty()
                      ? std::random_device{}()
                      : static_cast<std::uint64_t>(number("--seed", typed.seed, 0, seed_max));
+    arguments.sync_delay = chosen_sync_delay(typed, arguments.works);
     if (!typed.folder.empty()) arguments.folder = typed.folder;
     if (!std::filesystem::is_directory(arguments.folder)) {
         refuse("--folder", arguments.folder.string(), "an existing folder");

@@ -3,6 +3,7 @@
 
 #include "works.h"
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -20,6 +21,7 @@ class UsageError : public std::runtime_error {
 struct Arguments {
     std::vector<const Work*> works;
     Scope scope;
+    std::chrono::microseconds sync_delay{0};  // added to each sync
     std::filesystem::path folder = ".";
     std::string json;  // a path, - for standard output; empty: none
     std::string svg;   // a path; empty: none

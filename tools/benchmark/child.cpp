@@ -1,5 +1,6 @@
 #include "child.h"
 
+#include "bench_vfs.h"
 #include "interrupts.h"
 
 #include <array>
@@ -37,8 +38,10 @@ Child::Child(const std::string& task, int stop_signal) : stop_signal_(stop_signa
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, to.read, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, from.write, STDOUT_FILENO);
-    std::string name = "headpond-bench", option = "--worker", argument = task;
-    const std::array<char*, 4> arguments{name.data(), option.data(), argument.data(), nullptr};
+    std::string name = "headpond-bench", option = "--worker", argument = task,
+                delay = std::to_string(sync_delay().count());
+    const std::array<char*, 5> arguments{name.data(), option.data(), argument.data(), delay.data(),
+                                         nullptr};
     const int code =
         ::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, arguments.data(), ::environ);
     ::posix_spawn_file_actions_destroy(&actions);

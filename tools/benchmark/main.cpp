@@ -2,6 +2,7 @@
 #include "../headpond/utf8.h"
 #include "arguments.h"
 #include "backlog_files.h"
+#include "bench_vfs.h"
 #include "interrupts.h"
 #include "report.h"
 #include "svg_plot.h"
@@ -40,6 +41,8 @@ void run(const Arguments& arguments) {
     require_writable(arguments.json);
     require_writable(arguments.svg);
     catch_interrupts();
+    const auto delay = arguments.sync_delay;
+    register_bench_vfs(delay);
     const bool json_to_stdout = arguments.json == "-";
     std::ostream& out = json_to_stdout ? std::cerr : std::cout;
     const Folder folder(arguments.folder);
@@ -51,6 +54,7 @@ void run(const Arguments& arguments) {
     table.header();
     for (const Work* work : arguments.works) {
         work->run(arguments.scope, files, [&](Row row) {
+            if (delay.count() > 0) row.more.emplace_back("sync_delay_us", delay.count());
             table.row(row);
             rows.push_back(std::move(row));
         });
@@ -71,7 +75,10 @@ void run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
     try {
-        if (argc == 3 && std::string_view(argv[1]) == "--worker") return run_worker(argv[2]);
+        if (argc == 4 && std::string_view(argv[1]) == "--worker") {
+            register_bench_vfs(std::chrono::microseconds(std::stoll(argv[3])));
+            return run_worker(argv[2]);
+        }
         const auto arguments = read_arguments(argc, argv);
         if (arguments) run(*arguments);
         return 0;

@@ -1,7 +1,7 @@
 #include "worker.h"
 
+#include "bench_vfs.h"
 #include "child.h"
-#include "counting_vfs.h"
 #include "floor_side.h"
 #include "material.h"
 #include "peers/peer.h"
@@ -173,7 +173,6 @@ void cycle(Side& side, Material& material, Tracking tracking, std::int64_t calls
 }
 
 json count_costs(const json& task) {
-    register_counting_vfs();
     const std::string path = task.at("path");
     const auto durability = task.at("durability").get<Durability>();
     const KeyOption& keys = key_option(task.at("keys").get<std::string>());
