@@ -180,7 +180,7 @@ void Core::place_reserve() {
             turn_deadline());
     } catch (const Error& error) {
         // What was asked for is done; the next open tries again.
-        log(LogLevel::warning, std::string("The log was not enlarged: ") + error.what());
+        log(LogLevel::warning, "The log was not enlarged: ", error.what());
     }
 }
 
@@ -231,7 +231,7 @@ std::int64_t Core::index_keys(store::Transaction& tx, store::Millis now,
     return keys;
 }
 
-void Core::after_commit(engine::Effects& effects) {
+void Core::after_commit(const engine::Effects& effects) noexcept {
     if (effects.wake) side_->wake();
     for (const auto& line : effects.lines) log(line.level, line.text);
 }
@@ -305,15 +305,16 @@ void Core::drop_unsettled(const std::string& token) noexcept {
     } catch (const std::exception& error) {
         // Whatever was in the way now may be gone at the next write; failing that the lapse does
         // it.
-        log_in_passing("A dropped batch could not be nacked yet: ", error.what());
+        log(LogLevel::warning, "A dropped batch could not be nacked yet: ", error.what());
     } catch (const store::WholeRollback&) {
-        log_in_passing("A dropped batch could not be nacked yet: ", "SQLite rolled it back");
+        log(LogLevel::warning,
+            "A dropped batch could not be nacked yet: ", "SQLite rolled it back");
     }
     try {
         const std::lock_guard lock(mutex_);
         dropped_.push_back(token);
     } catch (const std::bad_alloc&) {
-        log_in_passing("A dropped batch waits for its lease to lapse: ", token);
+        log(LogLevel::warning, "A dropped batch waits for its lease to lapse: ", token);
     }
 }
 
@@ -409,12 +410,9 @@ CleanupReport Core::clean_up(bool force) {
 
 // --- the rest ------------------------------------------------------------------------------------
 
-void Core::log(LogLevel level, std::string_view text) const {
-    const std::string line = "[" + options.log_tag + "] " + std::string(text);
-    if (options.log) {
-        options.log(level, line);
-        return;
-    }
+namespace {
+
+void log_to_spdlog(LogLevel level, const std::string& line) {
     switch (level) {
         case LogLevel::debug:
             spdlog::debug(line);
@@ -431,11 +429,20 @@ void Core::log(LogLevel level, std::string_view text) const {
     }
 }
 
-void Core::log_in_passing(std::string_view what, std::string_view why) const noexcept {
+}  // namespace
+
+// What is told here is done: a log that fails, or memory that is out, must not make it look undone.
+void Core::log(LogLevel level, std::string_view text, std::string_view why) const noexcept {
     try {
-        log(LogLevel::warning, std::string(what) + std::string(why));
-    } catch (const std::exception&) {
-        return;  // there is no memory to say it with, and nobody here to tell
+        std::string line = "[" + options.log_tag + "] ";
+        line.append(text).append(why);
+        if (options.log) {
+            options.log(level, line);
+        } else {
+            log_to_spdlog(level, line);
+        }
+    } catch (...) {
+        return;  // nobody here to tell
     }
 }
 

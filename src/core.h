@@ -88,9 +88,8 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     CleanupReport clean_up(bool force);
     // A batch dropped unsettled: nacked now if nothing is in the way, else with the next write.
     void drop_unsettled(const std::string& token) noexcept;
-    void log(LogLevel level, std::string_view text) const;
-    // Where nothing may throw: without memory for it the line is lost.
-    void log_in_passing(std::string_view what, std::string_view why) const noexcept;
+    // The line is `text` and `why` together.
+    void log(LogLevel level, std::string_view text, std::string_view why = "") const noexcept;
     // The line "Buffer health: ...".
     void log_health();
     [[nodiscard]] Options options_in_force();
@@ -116,7 +115,7 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     void run(const Call& call, const std::function<void(engine::Context&)>& fn);
     void attempt(const Call& call, std::int64_t rows_max,
                  const std::function<void(engine::Context&)>& fn, engine::Effects& effects);
-    void after_commit(engine::Effects& effects);
+    void after_commit(const engine::Effects& effects) noexcept;
     void place_reserve();
     struct KeysChanged {};
     void require_keys(const engine::Settings& settings) const;

@@ -174,7 +174,7 @@ void Core::leave() noexcept {
             soon);
     } catch (const std::exception& error) {
         // The kernel frees the lock: others find the owner dead and take back what it held.
-        log_in_passing("Closing: ", error.what());
+        log(LogLevel::warning, "Closing: ", error.what());
     }
 }
 

@@ -16,7 +16,7 @@
 namespace headpond {
 
 enum class LogLevel { debug, info, warning, error };
-// Called after the commit, on the caller's thread, outside every lock. Must not throw.
+// Called after the commit, on the caller's thread, outside every lock. What it throws is dropped.
 using Log = std::function<void(LogLevel, std::string_view)>;
 
 enum class Overflow {

@@ -166,8 +166,7 @@ void ProcessorState::extend_leases(const std::stop_token& stop) {
                 if (queue.extend(token, lease_time).fenced) lost.push_back(id);
             } catch (const Error& error) {
                 // The next third of the lease time tries again; the worker meets the error itself.
-                Core::of(queue)->log(LogLevel::warning,
-                                     std::string("A lease was not extended: ") + error.what());
+                Core::of(queue)->log(LogLevel::warning, "A lease was not extended: ", error.what());
             }
         }
         lock.lock();
@@ -187,7 +186,7 @@ bool ProcessorState::survive(const Error& error, const std::stop_token& stop, Ms
         decision = OnError::retry;
     }
     if (decision == OnError::stop) return false;
-    Core::of(queue)->log(LogLevel::warning, std::string("Processor: ") + error.what());
+    Core::of(queue)->log(LogLevel::warning, "Processor: ", error.what());
     std::unique_lock lock(mutex);
     changed.wait_for(lock, stop, pause, [&, before = draining] { return draining != before; });
     pause = std::min(pause * 2, Ms{5000});
@@ -235,7 +234,7 @@ void ProcessorState::work(const std::stop_token& stop) {
 void ProcessorState::say_why_drained() {
     const Gate gate = Admin(queue).gate();
     if (gate.state != "closed") return;
-    Core::of(queue)->log(LogLevel::warning, "Drain ended: the gate is closed: " + gate.reason);
+    Core::of(queue)->log(LogLevel::warning, "Drain ended: the gate is closed: ", gate.reason);
 }
 
 void ProcessorState::end() {

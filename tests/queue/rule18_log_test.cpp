@@ -202,5 +202,26 @@ TEST_F(Rule18Log, TheLogMayCallTheQueueBecauseNoLockIsHeld) {
     expect_sound(queue);
 }
 
+// The caller would take what is done for undone, and do it again.
+TEST_F(Rule18Log, ALogThatThrowsDoesNotMakeADoneCallFail) {
+    Options options = QueueTest::options();
+    options.attempts_max = 1;
+    int thrown = 0;
+    options.log = [&](LogLevel, std::string_view) {
+        ++thrown;
+        throw std::runtime_error("the logger is gone");
+    };
+    Queue queue(options);
+    put(queue, {"a"});
+    auto batch = queue.lease();
+    thrown = 0;
+    EXPECT_NO_THROW((void)batch->nack("no"));  // says that it failed permanently
+    EXPECT_NO_THROW((void)queue.cleanup());
+    EXPECT_NO_THROW(queue.log_health());
+    EXPECT_GE(thrown, 3);
+    EXPECT_EQ(queue.health().failed_batches, 1);
+    expect_sound(queue);
+}
+
 }  // namespace
 }  // namespace headpond::test
