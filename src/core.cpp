@@ -65,8 +65,12 @@ runtime::WriteQueue::Deadline Core::turn_deadline() const {
     return std::chrono::steady_clock::now() + options.turn_timeout;
 }
 
+bool Core::inherited() const noexcept {
+    return fork_generation_ != platform::fork_generation();
+}
+
 void Core::require_usable(std::string_view operation, bool after_close) const {
-    if (fork_generation_ != platform::fork_generation()) {
+    if (inherited()) {
         throw Error(ErrorCode::closed, operation, path,
                     "this process was forked from the one that opened the queue; allowed: open it "
                     "only after the fork");
@@ -287,7 +291,7 @@ Settlement dropped_settlement() {
 }  // namespace
 
 void Core::drop_unsettled(const std::string& token) noexcept {
-    if (fork_generation_ != platform::fork_generation()) return;
+    if (inherited()) return;
     try {
         engine::Effects effects;
         const Settlement settlement = dropped_settlement();

@@ -151,10 +151,12 @@ std::int64_t Core::write_settings(store::Transaction& tx, store::Millis now, boo
 }
 
 Core::~Core() {
-    if (fork_generation_ != platform::fork_generation()) {
-        // SQLite's connections must not be touched in a forked child, not even to close them.
+    if (inherited()) {
+        // SQLite's connections must not be touched in a forked child, not even to close them; and
+        // the end of a condition waits for its waiters, which are in the parent.
         (void)writes_.release();
         (void)store_.release();
+        (void)waiting_.release();
         return;
     }
     if (owner_id_ != 0) leave();

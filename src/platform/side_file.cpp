@@ -103,19 +103,16 @@ struct ForkRegistry {
                     "mistake its locks for its own; allowed: exec a program that opens it, or open "
                     "it only after the fork");
     }
-    void add(SideFile* file) {
-        const std::lock_guard lock(mutex);
-        files.push_back(file);
-    }
-    void remove(SideFile* file) {
-        const std::lock_guard lock(mutex);
-        std::erase(files, file);
-    }
 };
 
 SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, unsigned gid)
     : path_(database + "-owners") {
-    ForkRegistry::instance().refuse_inherited(path_);
+    auto& registry = ForkRegistry::instance();
+    registry.refuse_inherited(path_);
+    // A fork between the open and the entry would leave the child a descriptor, and with it our
+    // locks, that nobody closes.
+    const std::lock_guard lock(registry.mutex);
+    registry.files.reserve(registry.files.size() + 1);  // nothing may fail behind the open
     fd_ = open_or_create(path_, mode);
     if (fd_ < 0) throw os_error(path_, "cannot open the side file");
     struct stat facts {};
@@ -131,11 +128,13 @@ SideFile::SideFile(const std::string& database, unsigned mode, unsigned uid, uns
         if (fchown(fd_, uid, gid) != 0) errno = 0;
     }
     hang_bells(facts.st_size);
-    ForkRegistry::instance().add(this);
+    registry.files.push_back(this);
 }
 
 SideFile::~SideFile() {
-    ForkRegistry::instance().remove(this);
+    auto& registry = ForkRegistry::instance();
+    const std::lock_guard lock(registry.mutex);
+    std::erase(registry.files, this);
     if (bells_ != nullptr) munmap(bells_, map_bytes);
     if (fd_ >= 0) ::close(fd_);
 }
@@ -227,9 +226,18 @@ bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     // in their order; who asks in between overtakes. The head asks often: between two turns the
     // file is idle.
     if (!await(queue_byte, queue_bell, 5ms, deadline)) return false;
-    const bool taken = await(turn_byte, turn_bell, 100us, deadline);
-    unlock(queue_byte);
-    ring(queue_bell);
+    const auto leave_queue = [this] {
+        unlock(queue_byte);
+        ring(queue_bell);
+    };
+    bool taken = false;
+    try {
+        taken = await(turn_byte, turn_bell, 100us, deadline);
+    } catch (...) {
+        leave_queue();  // or nobody would have a turn until this process writes again
+        throw;
+    }
+    leave_queue();
     comes_back_until_ = std::chrono::steady_clock::now() + 1ms;
     return taken;
 }
