@@ -51,14 +51,20 @@ sqlite3* sqlite_handle(Transaction& transaction) {
 
 Queue::Queue(Options options) : core_(Core::open(std::move(options))) {}
 Queue::Queue(Queue&&) noexcept = default;
-Queue& Queue::operator=(Queue&&) noexcept = default;
+Queue& Queue::operator=(Queue&& other) noexcept {
+    if (this == &other) return *this;
+    close();
+    core_ = std::move(other.core_);
+    return *this;
+}
 Queue::~Queue() {
     close();
 }
 
 void Queue::close() noexcept {
     if (!core_ || core_->closed.exchange(true)) return;
-    core_->waiting().notify();
+    // In a forked child nobody waits, and what was locked at the fork stays locked.
+    if (!core_->inherited()) core_->waiting().notify();
 }
 
 // --- enqueue -------------------------------------------------------------------------------------
@@ -76,6 +82,15 @@ engine::Admitted enqueue_once(Core& core, std::span<const NewItem> items, bool m
         // The look at the free space was too hopeful; nothing was stored or evicted.
         return {.answers = std::vector(items.size(), Enqueued::no_room)};
     }
+}
+
+// Whether an enqueue that failed so has stored nothing, and the file is none the worse.
+bool left_the_rest_alone(ErrorCode code) {
+    return code == ErrorCode::busy || code == ErrorCode::io || code == ErrorCode::closed;
+}
+
+bool any_stored(const std::vector<Enqueued>& answers) {
+    return std::find(answers.begin(), answers.end(), Enqueued::stored) != answers.end();
 }
 
 }  // namespace
@@ -101,7 +116,15 @@ std::vector<Enqueued> Queue::enqueue(std::span<const NewItem> items, std::stop_t
         seen = core_->waiting().watch();
         std::vector<NewItem> again;
         for (const std::size_t index : left) again.push_back(items[index]);
-        auto more = enqueue_once(*core_, again, !last);
+        engine::Admitted more;
+        try {
+            more = enqueue_once(*core_, again, !last);
+        } catch (const Error& error) {
+            // What is stored is told: a caller who met the error would store it again. The others
+            // found no room.
+            if (!left_the_rest_alone(error.code()) || !any_stored(answers)) throw;
+            return answers;
+        }
         std::vector<std::size_t> still;
         for (std::size_t i = 0; i < again.size(); ++i) {
             const bool blocked =

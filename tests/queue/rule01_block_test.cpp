@@ -1,5 +1,6 @@
 // Rule 1, overflow = block: newcomers wait for room until a deadline.
 #include "support/queue_fixture.h"
+#include "support/raw_database.h"
 #include "support/watched_clock.h"
 
 #include <chrono>
@@ -71,6 +72,23 @@ TEST_F(Rule01Block, StoresWhatFitsAtOnceAndTheRestInOrder) {
     }
     EXPECT_EQ(seen, (std::vector<std::string>{"a", "b", "c", "d"}));
     EXPECT_EQ(answer.get(), std::vector(3, Enqueued::stored));
+    expect_sound(queue);
+}
+
+// Told of the error alone, the caller would store them again.
+TEST_F(Rule01Block, WhatIsStoredIsToldThoughTheWaitForTheRestFails) {
+    Options small = blocking(Ms{60'000});
+    small.turn_timeout = Ms{20};
+    Queue queue(small);
+    RawDatabase foreign(dir / "queue.db");
+    auto answer = std::async(std::launch::async, [&] { return put(queue, {"a", "b", "c"}); });
+    watched->wait_for_looks(1);  // the first two are committed
+    foreign.exec("BEGIN IMMEDIATE");
+    EXPECT_EQ(answer.get(), (std::vector{Enqueued::stored, Enqueued::stored, Enqueued::refused}));
+    auto nothing = std::async(std::launch::async, [&] { return put(queue, {"d"}); });
+    EXPECT_THROW((void)nothing.get(), Error);
+    foreign.exec("ROLLBACK");
+    EXPECT_EQ(resident(queue), (std::vector<std::string>{"a", "b"}));
     expect_sound(queue);
 }
 
