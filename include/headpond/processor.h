@@ -31,6 +31,7 @@ struct ProcessorOptions {
     int workers = 1;                    // 1 to 64 threads
     Ms handling_time_max{15 * 60'000};  // leases are extended up to this; then the lapse counts
     // Decides after an Error of the queue; empty: retry busy and disk_full with backoff, else stop.
+    // What it throws ends the thread, as an error to stop at does.
     std::function<OnError(const Error&)> on_error{};
 };
 
@@ -60,8 +61,10 @@ class HEADPOND_API Processor {
     // `stop` ends the first and is passed on to the second.
     RunReport run_once(When when = When::due, Ms wait = Ms{0}, std::stop_token stop = {});
 
+    // All threads or none: std::system_error where one cannot be made. Once.
     void start();
-    // Ends the threads; past `limit` running handlers are asked to stop.
+    // Ends the threads; past `limit` running handlers are asked to stop. Not in a handler (Error
+    // misuse).
     void stop(Drain drain = Drain::running, Ms limit = Ms{30'000});
     // Blocks until the threads have ended; rethrows the error that ended them.
     void wait();

@@ -1,4 +1,5 @@
 #include "core.h"
+#include "platform/system.h"
 
 #include <headpond/processor.h>
 
@@ -29,6 +30,8 @@ struct Running {
 struct ProcessorState {
     ProcessorState(Queue& given, Handler work, ProcessorOptions how)
         : queue(given), handler(std::move(work)), options(std::move(how)) {}
+    // In a child of the process that made it.
+    [[nodiscard]] bool forked() const noexcept { return generation != platform::fork_generation(); }
 
     // `stop` ends the wait for a batch, `handler_stop` is passed on to the handler.
     RunReport run(const LeaseRequest& request, const std::stop_token& stop,
@@ -37,6 +40,10 @@ struct ProcessorState {
     Settled settle(Batch& batch, const Settlement& settlement, const std::stop_token& stop);
     void work(const std::stop_token& stop);
     void extend_leases(const std::stop_token& stop);
+    void extend_due(const std::stop_token& stop);
+    void fail(std::exception_ptr error);
+    void stop_handlers(std::unique_lock<std::mutex>& lock);
+    void join(std::unique_lock<std::mutex>& lock);
     void say_why_drained();
     bool survive(const Error& error, const std::stop_token& stop, Ms& pause);
     void end();
@@ -44,17 +51,19 @@ struct ProcessorState {
     Queue& queue;
     Handler handler;
     ProcessorOptions options;
+    const std::uint64_t generation = platform::fork_generation();
 
     std::mutex mutex;  // guards the members below
     std::condition_variable_any changed;
     std::map<std::uint64_t, Running> running;
     std::uint64_t next_running = 0;
-    std::vector<std::jthread> threads;
-    std::jthread extender;
     int working = 0;
     bool started = false;
-    bool draining = false;  // workers take what is left, then end
+    bool draining = false;       // workers take what is left, then end
+    bool handlers_stop = false;  // whoever begins now is asked to stop at once
     std::exception_ptr failure;
+    std::vector<std::jthread> threads;  // last: they use all of the above
+    std::jthread extender;
 };
 
 namespace {
@@ -89,6 +98,7 @@ RunReport ProcessorState::run(const LeaseRequest& request, const std::stop_token
     const Ms lease_time = Core::of(queue)->options.lease_time;
     std::uint64_t id = 0;
     std::stop_source source;
+    bool stopped = false;
     {
         const std::lock_guard lock(mutex);
         id = next_running++;
@@ -97,7 +107,9 @@ RunReport ProcessorState::run(const LeaseRequest& request, const std::stop_token
         one.extend_at = now + lease_time / 3;
         one.end_at = runtime::from_now(options.handling_time_max);
         one.stop = source;
+        stopped = handlers_stop;
     }
+    if (stopped) source.request_stop();
     struct End {
         ProcessorState& state;
         std::uint64_t id;
@@ -136,43 +148,56 @@ Settled ProcessorState::settle(Batch& batch, const Settlement& settlement,
 // Keeps the leases of long handlers, up to handling_time_max; a lost lease or a used-up time asks
 // the handler to stop.
 void ProcessorState::extend_leases(const std::stop_token& stop) {
-    const Ms lease_time = Core::of(queue)->options.lease_time;
-    std::unique_lock lock(mutex);
     while (!stop.stop_requested()) {
+        try {
+            extend_due(stop);
+        } catch (const std::exception& error) {
+            Core::of(queue)->log(LogLevel::warning, "Leases were not extended: ", error.what());
+            std::unique_lock lock(mutex);
+            changed.wait_for(lock, stop, Ms{50}, [] { return false; });
+        }
+    }
+}
+
+void ProcessorState::extend_due(const std::stop_token& stop) {
+    const Ms lease_time = Core::of(queue)->options.lease_time;
+    struct Due {
+        std::string token;
+        std::stop_source stop;
+    };
+    std::vector<Due> due;
+    std::vector<std::stop_source> over;
+    {
+        std::unique_lock lock(mutex);
         const auto now = std::chrono::steady_clock::now();
         auto next = now + std::chrono::hours(1);
-        std::vector<std::pair<std::uint64_t, std::string>> due;
         for (auto& [id, one] : running) {
+            if (one.stop.stop_requested() && now >= one.end_at) continue;
             if (now >= one.end_at) {
-                one.stop.request_stop();
+                over.push_back(one.stop);
                 continue;
             }
             if (now >= one.extend_at) {
+                due.push_back({one.token, one.stop});
                 one.extend_at = now + lease_time / 3;
-                due.emplace_back(id, one.token);
             }
             next = std::min({next, one.extend_at, one.end_at});
         }
-        if (due.empty()) {
+        if (due.empty() && over.empty()) {
             changed.wait_until(lock, stop, next, [&, seen = next_running] {
                 return next_running != seen;  // a new handler may be due sooner
             });
-            continue;
+            return;
         }
-        lock.unlock();
-        std::vector<std::uint64_t> lost;
-        for (const auto& [id, token] : due) {
-            try {
-                if (queue.extend(token, lease_time).fenced) lost.push_back(id);
-            } catch (const Error& error) {
-                // The next third of the lease time tries again; the worker meets the error itself.
-                Core::of(queue)->log(LogLevel::warning, "A lease was not extended: ", error.what());
-            }
-        }
-        lock.lock();
-        for (const std::uint64_t id : lost) {
-            const auto it = running.find(id);
-            if (it != running.end()) it->second.stop.request_stop();
+    }
+    // What a handler does when it is asked to stop may call the Processor: no lock is held.
+    for (auto& one : over) one.request_stop();
+    for (auto& one : due) {
+        try {
+            if (queue.extend(one.token, lease_time).fenced) one.stop.request_stop();
+        } catch (const std::exception& error) {
+            // The next third of the lease time tries again; the worker meets the error itself.
+            Core::of(queue)->log(LogLevel::warning, "A lease was not extended: ", error.what());
         }
     }
 }
@@ -213,21 +238,27 @@ void ProcessorState::work(const std::stop_token& stop) {
                 break;
             }
         } catch (const Error& error) {
-            if (survive(error, stop, pause)) continue;
-            const std::lock_guard lock(mutex);
-            if (!failure) failure = std::current_exception();
+            try {
+                if (survive(error, stop, pause)) continue;
+                fail(std::current_exception());
+            } catch (...) {
+                fail(std::current_exception());  // on_error threw
+            }
             break;
         } catch (const Decided& decided) {
-            const std::lock_guard lock(mutex);
-            if (!failure && !stop.stop_requested()) failure = decided.error;
+            if (!stop.stop_requested()) fail(decided.error);
             break;
         } catch (...) {
-            const std::lock_guard lock(mutex);
-            if (!failure) failure = std::current_exception();
+            fail(std::current_exception());
             break;
         }
     }
     end();
+}
+
+void ProcessorState::fail(std::exception_ptr error) {
+    const std::lock_guard lock(mutex);
+    if (!failure) failure = std::move(error);
 }
 
 // A closed gate ends a drain early (rule 17).
@@ -235,6 +266,26 @@ void ProcessorState::say_why_drained() {
     const Gate gate = Admin(queue).gate();
     if (gate.state != "closed") return;
     Core::of(queue)->log(LogLevel::warning, "Drain ended: the gate is closed: ", gate.reason);
+}
+
+// Asks all that run, and all that begin from now on. No lock is held while a handler hears of it.
+void ProcessorState::stop_handlers(std::unique_lock<std::mutex>& lock) {
+    handlers_stop = true;
+    std::vector<std::stop_source> asked;
+    for (const auto& [id, one] : running) asked.push_back(one.stop);
+    lock.unlock();
+    for (auto& one : asked) one.request_stop();
+    lock.lock();
+}
+
+void ProcessorState::join(std::unique_lock<std::mutex>& lock) {
+    auto ending = std::move(threads);
+    auto extending = std::move(extender);
+    threads.clear();
+    lock.unlock();
+    ending.clear();  // asks to stop, and joins
+    extending = {};
+    lock.lock();
 }
 
 void ProcessorState::end() {
@@ -262,9 +313,19 @@ Processor::Processor(Queue& queue, Handler handler, ProcessorOptions options)
 }
 
 Processor::Processor(Processor&&) noexcept = default;
-Processor& Processor::operator=(Processor&&) noexcept = default;
-Processor::~Processor() {
+Processor& Processor::operator=(Processor&& other) noexcept {
+    if (this == &other) return *this;
     if (state_) stop(Drain::none);
+    state_ = std::move(other.state_);
+    return *this;
+}
+Processor::~Processor() {
+    if (!state_) return;
+    if (state_->forked()) {
+        (void)state_.release();  // its threads are in the parent: here nothing can be joined
+    } else {
+        stop(Drain::none);
+    }
 }
 
 RunReport Processor::run_once(When when, Ms wait, std::stop_token stop) {
@@ -277,17 +338,26 @@ RunReport Processor::run_once(When when, Ms wait, std::stop_token stop) {
 }
 
 void Processor::start() {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->started) {
+    auto* state = state_.get();
+    std::unique_lock lock(state->mutex);
+    if (state->started) {
         throw Error(ErrorCode::misuse, "processor", "", "started already; allowed: once");
     }
-    state_->started = true;
-    state_->working = state_->options.workers;
-    auto* state = state_.get();
-    state_->extender =
-        std::jthread([state](const std::stop_token& stop) { state->extend_leases(stop); });
-    for (int i = 0; i < state_->options.workers; ++i) {
-        state_->threads.emplace_back([state](const std::stop_token& stop) { state->work(stop); });
+    state->started = true;
+    try {
+        state->extender =
+            std::jthread([state](const std::stop_token& stop) { state->extend_leases(stop); });
+        const int workers = state->options.workers;
+        state->threads.reserve(static_cast<std::size_t>(workers));
+        for (int i = 0; i < workers; ++i) {
+            state->threads.emplace_back(
+                [state](const std::stop_token& stop) { state->work(stop); });
+            ++state->working;  // it can't end before: that needs the lock
+        }
+    } catch (...) {
+        state->join(lock);  // all or none
+        state->started = false;
+        throw;
     }
 }
 
@@ -295,6 +365,12 @@ void Processor::stop(Drain drain, Ms limit) {
     auto& state = *state_;
     std::unique_lock lock(state.mutex);
     if (!state.started) return;
+    for (const auto& thread : state.threads) {
+        if (thread.get_id() != std::this_thread::get_id()) continue;
+        throw Error(ErrorCode::misuse, "processor", "",
+                    "stop() was called in a handler, and would wait for itself; allowed: from "
+                    "another thread");
+    }
     if (drain == Drain::everything) {
         state.draining = true;
         lock.unlock();
@@ -303,19 +379,13 @@ void Processor::stop(Drain drain, Ms limit) {
     } else {
         for (auto& thread : state.threads) thread.request_stop();
     }
-    if (drain == Drain::none) {
-        for (auto& [id, one] : state.running) one.stop.request_stop();
-    }
+    if (drain == Drain::none) state.stop_handlers(lock);
     state.changed.notify_all();
     state.changed.wait_until(lock, runtime::from_now(limit), [&] { return state.working == 0; });
     for (auto& thread : state.threads) thread.request_stop();
-    for (auto& [id, one] : state.running) one.stop.request_stop();
-    auto threads = std::move(state.threads);
-    auto extender = std::move(state.extender);
-    state.threads.clear();
-    lock.unlock();
-    threads.clear();  // joins
-    extender = {};
+    state.stop_handlers(lock);
+    state.join(lock);
+    state.handlers_stop = false;
 }
 
 void Processor::wait() {

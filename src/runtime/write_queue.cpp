@@ -23,6 +23,17 @@ int left_ms(WriteQueue::Deadline deadline) {
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
 }
 
+// Nothing may escape: members of the same group may be committed.
+std::exception_ptr rolled_back(std::string_view operation) {
+    try {
+        return std::make_exception_ptr(
+            Error(ErrorCode::disk_full, operation, "",
+                  "SQLite rolled the transaction back; nothing was changed"));
+    } catch (...) {
+        return std::current_exception();
+    }
+}
+
 // A thread's own exception, in the words of its own call: one object thrown in several threads
 // would be theirs together, also while one changes it, and names the operation of another.
 std::exception_ptr own(const std::exception_ptr& shared, std::string_view operation) {
@@ -257,9 +268,7 @@ void WriteQueue::execute_one(Member& member) {
         store_.write({.operation = member.order.operation, .busy_ms = left_ms(member.deadline)},
                      [&](store::Transaction& tx) { member.sync = (*member.work)(tx); });
     } catch (const store::WholeRollback&) {
-        member.error = std::make_exception_ptr(
-            Error(ErrorCode::disk_full, member.order.operation, "",
-                  "SQLite rolled the transaction back; nothing was changed"));
+        member.error = rolled_back(member.order.operation);
     } catch (...) {
         member.error = std::current_exception();
     }

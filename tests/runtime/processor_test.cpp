@@ -232,6 +232,140 @@ TEST_F(ProcessorTest, OnErrorMayRetry) {
     EXPECT_EQ(calls, 2);
 }
 
+TEST_F(ProcessorTest, WhatOnErrorThrowsEndsTheThreadsAndIsHandedOut) {
+    Queue queue(quick());
+    put(queue, {"a", "b"});
+    Processor processor(queue,
+                        [](auto, auto) {
+                            return Settlement{.acked = {{.item_id = 1}, {.item_id = 1}}};  // misuse
+                        },
+                        {.on_error = [](const Error&) -> OnError {
+                            throw std::runtime_error("on_error is lost");
+                        }});
+    processor.start();
+    EXPECT_THROW(processor.wait(), std::runtime_error);
+}
+
+// A worker may be between its lease and its handler when stop() asks those that run.
+TEST_F(ProcessorTest, StopNoneReachesAHandlerThatBeginsMeanwhile) {
+    Queue queue(quick());
+    std::atomic<int> unasked = 0;
+    for (int round = 0; round < 60; ++round) {
+        put(queue, {std::to_string(round), std::to_string(round) + "b"});
+        Processor processor(queue, [&](auto, const std::stop_token& stop) {
+            std::mutex mutex;
+            std::condition_variable_any changed;
+            std::unique_lock lock(mutex);
+            changed.wait_for(lock, stop, std::chrono::milliseconds(300), [] { return false; });
+            if (!stop.stop_requested()) ++unasked;
+            return Settlement{.rest = Rest::ack};
+        });
+        processor.start();
+        std::this_thread::sleep_for(std::chrono::microseconds(100 * (round % 10)));
+        processor.stop(Drain::none);
+    }
+    EXPECT_EQ(unasked, 0);
+}
+
+TEST_F(ProcessorTest, WhatIsAssignedOverStopsAsIfDestroyed) {
+    Queue queue(quick());
+    put(queue, {"a", "b"});
+    std::promise<void> begun;
+    std::promise<bool> asked;
+    Processor processor(queue, [&](auto, const std::stop_token& stop) {
+        begun.set_value();
+        std::mutex mutex;
+        std::condition_variable_any changed;
+        std::unique_lock lock(mutex);
+        changed.wait_for(lock, stop, std::chrono::seconds(5), [] { return false; });
+        asked.set_value(stop.stop_requested());
+        return Settlement{.rest = Rest::release};
+    });
+    processor.start();
+    begun.get_future().wait();
+    processor = Processor(queue, ack);
+    EXPECT_TRUE(asked.get_future().get());
+    put(queue, {"c", "d"});
+    EXPECT_TRUE(processor.run_once().processed);
+}
+
+TEST_F(ProcessorTest, StopInAHandlerIsRefused) {
+    Queue queue(quick());
+    put(queue, {"a", "b"});
+    Processor* self = nullptr;
+    std::promise<ErrorCode> told;
+    Processor processor(queue, [&](auto, auto) {
+        try {
+            self->stop();
+        } catch (const Error& error) {
+            told.set_value(error.code());
+        }
+        return Settlement{.rest = Rest::ack};
+    });
+    self = &processor;
+    processor.start();
+    EXPECT_EQ(told.get_future().get(), ErrorCode::misuse);
+    processor.stop(Drain::running);
+    EXPECT_EQ(queue.health().items, 0);
+}
+
+TEST_F(ProcessorTest, WhatAHandlerDoesAtItsStopMayCallTheProcessor) {
+    Queue queue(quick());
+    put(queue, {"a", "b"});
+    Processor* self = nullptr;
+    std::promise<void> begun;
+    std::promise<ErrorCode> told;
+    Processor processor(queue, [&](auto, const std::stop_token& stop) {
+        const std::stop_callback at_stop(stop, [&] {
+            try {
+                self->start();  // needs the lock of all that stop() needs
+            } catch (const Error& error) {
+                told.set_value(error.code());
+            }
+        });
+        begun.set_value();
+        while (!stop.stop_requested()) std::this_thread::yield();
+        return Settlement{.rest = Rest::release};
+    });
+    self = &processor;
+    processor.start();
+    begun.get_future().wait();
+    processor.stop(Drain::none);
+    EXPECT_EQ(told.get_future().get(), ErrorCode::misuse);
+}
+
+// Nobody catches what a thread throws: the program would end.
+TEST_F(ProcessorTest, AnExtensionThatThrowsWhateverIsLoggedAndTriedAgain) {
+    class Failing final : public Clock {
+      public:
+        explicit Failing(std::shared_ptr<FakeClock> given) : clock(std::move(given)) {}
+        Ms since_boot() const override { return clock->since_boot(); }
+        WallTime wall() const override { return clock->wall(); }
+        std::string boot_identity() const override {
+            if (std::this_thread::get_id() != caller && ++thrown == 1) throw std::bad_alloc();
+            return clock->boot_identity();
+        }
+        std::shared_ptr<FakeClock> clock;
+        const std::thread::id caller = std::this_thread::get_id();
+        mutable std::atomic<int> thrown = 0;
+    };
+    const auto failing = std::make_shared<Failing>(clock);
+    Options all = quick();
+    all.clock = failing;
+    all.lease_time = Ms{60};
+    Queue queue(all);
+    put(queue, {"a", "b"});
+    Processor processor(queue, [&](auto, auto) {
+        while (failing->thrown < 2) std::this_thread::yield();  // thrown once, then asked again
+        return Settlement{.rest = Rest::ack};
+    });
+    EXPECT_EQ(processor.run_once().settled.acked, 2);
+    const std::lock_guard lock(lines_mutex);
+    EXPECT_TRUE(std::ranges::any_of(lines, [](const auto& line) {
+        return line.find("A lease was not extended: ") != std::string::npos;
+    }));
+}
+
 TEST_F(ProcessorTest, BadOptionsAreNamed) {
     Queue queue(quick());
     EXPECT_THROW(Processor(queue, Handler{}), Error);
