@@ -182,8 +182,10 @@ bool step_owners(Context& context) {
     return true;
 }
 
+// The rows decide: a counter that hand edits made wrong must not forbid its own mending.
 bool step_recount(Context& context, CleanupReport& report) {
-    report.recounted = context.totals.items <= recount_items_max;
+    report.recounted =
+        context.totals.items <= recount_items_max || !context.tx.more_items_than(recount_items_max);
     if (report.recounted) report.edited += recount(context);
     return true;
 }

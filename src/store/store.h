@@ -50,6 +50,8 @@ class Transaction {
                                                       std::int64_t limit) = 0;
     [[nodiscard]] virtual std::vector<ItemRow> load(std::int64_t first, std::int64_t last,
                                                     std::int64_t limit, std::int64_t bytes_max) = 0;
+    // Whether more rows than `count` are there, whatever the counters say.
+    [[nodiscard]] virtual bool more_items_than(std::int64_t count) = 0;
     // Exact at any number of items. Fails where hand edits made a sum overflow.
     [[nodiscard]] virtual RangeSum sum(std::int64_t first, std::int64_t last, Millis base) = 0;
     // The same of one batch: exact, but for hand edits, which never make it fail.

@@ -253,6 +253,32 @@ TEST_F(Rule02Age, ACleanupRecountsHandEdits) {
     expect_sound(queue);
 }
 
+TEST_F(Rule02Age, TheRowsDecideWhetherACleanupRecounts) {
+    constexpr int rows = 110'000;
+    Options many = options();
+    many.items_max = rows;
+    many.overflow = Overflow::refuse;
+    Queue queue(many);
+    for (int first = 0; first < rows; first += 10'000) {
+        Keys keys;
+        for (int i = first; i < first + 10'000; ++i) keys.push_back(std::to_string(i));
+        put(queue, keys, Tracking::untracked);
+    }
+    EXPECT_FALSE(queue.cleanup().recounted);
+    RawDatabase(dir / "queue.db").exec("DELETE FROM items WHERE id > 100000");
+    CleanupReport report = queue.cleanup();
+    EXPECT_TRUE(report.recounted);
+    EXPECT_EQ(report.edited, -10'000);
+    EXPECT_EQ(counter(queue, "items"), 100'000);
+    RawDatabase(dir / "queue.db").exec("DELETE FROM items");
+    report = queue.cleanup();
+    EXPECT_TRUE(report.recounted);
+    EXPECT_EQ(report.edited, -100'000);
+    EXPECT_EQ(counter(queue, "items"), 0);
+    EXPECT_EQ(put(queue, {"new"}), std::vector{Enqueued::stored});
+    expect_sound(queue);
+}
+
 TEST_F(Rule02Age, AnIntervalThatAnotherShortenedHoldsForTheNextCall) {
     Queue queue(aging());
     put(queue, {"old"});

@@ -201,6 +201,18 @@ TEST_P(Conformance, SumAddsUpARangeRelativeToABase) {
     });
 }
 
+TEST_P(Conformance, MoreItemsThanACountIsToldFromTheRows) {
+    EXPECT_FALSE(seen([](Transaction& tx) { return tx.more_items_than(0); }));
+    for (const char* key : {"a", "b", "c"}) put(key);
+    write([](Transaction& tx) { tx.apply({.edited = 9, .items = 9}); });
+    read([](Transaction& tx) {
+        EXPECT_TRUE(tx.more_items_than(0));
+        EXPECT_TRUE(tx.more_items_than(2));
+        EXPECT_FALSE(tx.more_items_than(3));
+        EXPECT_FALSE(tx.more_items_than(no_limit));
+    });
+}
+
 TEST_P(Conformance, StaleItemsComeOldestFirst) {
     write([](Transaction& tx) {
         tx.insert({.key = "late", .enqueued_at = 1, .stale_at = 300});

@@ -89,6 +89,7 @@ namespace headpond::store::sqlite {
       "SELECT " HEADPOND_ITEM_FACTS " FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?")    \
     X(load_items, "SELECT " HEADPOND_ITEM_FACTS                                                    \
                   ", source_tag, payload FROM items WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?") \
+    X(item_after_many, "SELECT 1 FROM items LIMIT 1 OFFSET ?")                                     \
     X(sum_items,                                                                                   \
       "SELECT count(*), ifnull(sum(length(payload)), 0), ifnull(sum(enqueued_at - ?1), 0), "       \
       "ifnull(sum(tracked), 0) FROM items WHERE id BETWEEN ?2 AND ?3")                             \

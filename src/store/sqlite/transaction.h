@@ -50,6 +50,7 @@ class SqliteTransaction final : public Transaction {
     std::vector<ItemRow> survey(std::int64_t first, std::int64_t last, std::int64_t limit) override;
     std::vector<ItemRow> load(std::int64_t first, std::int64_t last, std::int64_t limit,
                               std::int64_t bytes_max) override;
+    bool more_items_than(std::int64_t count) override;
     RangeSum sum(std::int64_t first, std::int64_t last, Millis base) override;
     RangeSum sum_of_batch(std::int64_t first, std::int64_t last, Millis base) override;
     std::vector<ItemRow> stale(Millis now, std::int64_t limit) override;

@@ -146,6 +146,12 @@ std::vector<ItemRow> SqliteTransaction::load(std::int64_t first, std::int64_t la
     return rows;
 }
 
+bool SqliteTransaction::more_items_than(std::int64_t count) {
+    Run run(sql_[Sql::item_after_many]);
+    run.bind(count);
+    return run.step();
+}
+
 RangeSum SqliteTransaction::sum(std::int64_t first, std::int64_t last, Millis base) {
     return sums(Sql::sum_items, first, last, base);
 }
