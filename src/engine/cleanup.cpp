@@ -119,7 +119,7 @@ bool step_stale_published(Context& context, CleanupReport& report) {
 // Only evict_oldest promises that old items make room; the other policies drain.
 bool step_trim(Context& context, CleanupReport& report) {
     if (context.settings.overflow_policy() != Overflow::evict_oldest) return true;
-    const Excess over = excess(fill_of(context.totals), context.settings);
+    Excess over = excess(fill_of(context.totals), context.settings);
     if (!over.any()) return true;
     const std::int64_t gone = Evictor(context).bring_down(over, rows_of(context));
     report.evicted += gone;

@@ -220,21 +220,22 @@ OldestFirst::Victims OldestFirst::next(std::int64_t limit) {
 Evictor::Evictor(Context& context)
     : context_(context), walk_(context, buries(Reason::evicted, context.settings)) {}
 
-std::int64_t Evictor::bring_down(Excess over, std::int64_t items_max) {
+std::int64_t Evictor::bring_down(Excess& over, std::int64_t items_max, std::int64_t last_id) {
     std::int64_t gone = 0;
     while (over.any() && gone < items_max) {
         if (next_ == victims_.items.size()) {
             victims_ = walk_.next(64);
             next_ = 0;
-            if (victims_.items.empty()) break;
         }
         const std::size_t first = next_;
-        while (next_ < victims_.items.size() && over.any() && gone < items_max) {
+        while (next_ < victims_.items.size() && victims_.items[next_].id <= last_id && over.any() &&
+               gone < items_max) {
             over.items = std::max<std::int64_t>(over.items - 1, 0);
             over.bytes = std::max<std::int64_t>(over.bytes - victims_.items[next_].bytes, 0);
             ++gone;
             ++next_;
         }
+        if (first == next_) break;
         remove(first, next_);
     }
     return gone;

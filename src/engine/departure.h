@@ -67,9 +67,10 @@ class OldestFirst {
 class Evictor {
   public:
     explicit Evictor(Context& context);
-    // Evicts until what was over the bounds is gone, or `items_max` items are, or none is left.
-    // Answers how many went.
-    std::int64_t bring_down(Excess over, std::int64_t items_max);
+    // Evicts until what was over the bounds is gone, or `items_max` items are, or none up to
+    // `last_id` is left. Answers how many went; what did not go remains in `over`.
+    std::int64_t bring_down(Excess& over, std::int64_t items_max,
+                            std::int64_t last_id = store::no_limit);
 
   private:
     void remove(std::size_t first, std::size_t last);

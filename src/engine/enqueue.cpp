@@ -6,6 +6,7 @@
 #include <headpond/error.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 namespace headpond::engine {
@@ -37,7 +38,8 @@ class Admitting {
           items_(items),
           may_block_(may_block),
           may_evict_(context.settings.overflow_policy() == Overflow::evict_oldest),
-          evictor_(context),
+          evictor_(std::in_place, context),
+          older_(context.totals.item_ids.last),
           disk_left_(disk_left()) {
         answer_.answers.resize(items.size(), Enqueued::refused);
     }
@@ -50,8 +52,9 @@ class Admitting {
             admit_one_by_one();
         }
         if (may_evict_ && stored_ > 0) {
-            const Excess over = excess(fill_of(context_.totals), context_.settings);
-            evictor_.bring_down(over, context_.settings.cleanup_rows);
+            while (!make_room(excess(fill_of(context_.totals), context_.settings),
+                              context_.settings.cleanup_rows)) {
+            }
         }
         const std::int64_t due = context_.settings.batch_items_due;
         const std::int64_t ready = context_.totals.ready();
@@ -114,6 +117,13 @@ class Admitting {
     }
 
     Enqueued one(const NewItem& item) {
+        auto answer = try_one(item);
+        while (!answer) answer = try_one(item);  // the counters were wrong, and are right now
+        return *answer;
+    }
+
+    // nullopt: what the bounds were decided by has been recounted.
+    std::optional<Enqueued> try_one(const NewItem& item) {
         const auto bytes = static_cast<std::int64_t>(item.payload.size());
         const auto& settings = context_.settings;
         Fill fill = fill_of(context_.totals);
@@ -132,13 +142,39 @@ class Admitting {
         fill.items += 1;
         fill.bytes += bytes;
         const Excess over = needed(excess(fill, settings), bytes);
-        if (over.any()) evictor_.bring_down(over, store::no_limit);
+        if (over.any() && !make_room(over, store::no_limit)) return std::nullopt;
         const std::int64_t cost = disk_cost(item);
         if (!over.any() && cost > disk_left_) {
             return unique() && context_.tx.find(item.key) ? Enqueued::duplicate : Enqueued::no_room;
         }
         disk_left_ -= over.any() ? 0 : cost;
         return insert(item, bytes);
+    }
+
+    // Evicts, newcomers of this call last: they go only where nothing older is left to go, and the
+    // counters say so too. Where these tell of older items, rows were deleted by hand: then the
+    // answer is false, once a call, and the counters are right.
+    bool make_room(Excess over, std::int64_t items_max) {
+        const std::int64_t gone = evictor_->bring_down(over, items_max, older_);
+        if (!over.any() || gone >= items_max) return true;
+        if (!counters_checked_) {
+            counters_checked_ = true;
+            if (counters_tell_of_older()) {
+                context_.effects.wake = true;  // what was told of ready items was wrong too
+                recount(context_);
+                evictor_.emplace(context_);  // waiting batches may have come
+                return false;
+            }
+        }
+        evictor_->bring_down(over, items_max - gone);
+        return true;
+    }
+
+    // Until the counters are checked, what this call stored is all there.
+    [[nodiscard]] bool counters_tell_of_older() const {
+        const Fill fill = fill_of(context_.totals);
+        return fill.items - fill.leased_items > stored_ ||
+               fill.bytes - fill.leased_bytes > stored_bytes_;
     }
 
     // Rows, index entries and the log take more than the payload: twice is ample.
@@ -178,6 +214,7 @@ class Admitting {
         context_.count(&Counters::bytes, bytes);
         context_.count(&Counters::age_sum, context_.now - context_.totals.age_base);
         ++stored_;
+        stored_bytes_ += bytes;
     }
 
     void count(Enqueued answer) {
@@ -201,9 +238,11 @@ class Admitting {
     std::span<const NewItem> items_;
     bool may_block_;
     bool may_evict_;
-    Evictor evictor_;
+    std::optional<Evictor> evictor_;
+    std::int64_t older_;  // the last id before this call
+    bool counters_checked_ = false;
     std::int64_t disk_left_;
-    std::int64_t stored_ = 0;
+    std::int64_t stored_ = 0, stored_bytes_ = 0;
     Admitted answer_;
 };
 

@@ -260,6 +260,84 @@ TEST_F(Rule01Bounds, BoundsAreDecidedFromCountersWithoutScanningItems) {
     expect_sound(queue);
 }
 
+// Counters that hand deletions left too high must not cost the newcomers their places.
+class Rule01HandEdits : public Rule01Bounds, public ::testing::WithParamInterface<headpond::Keys> {
+  protected:
+    Options full_queue(int items_max) {
+        Options full = options();
+        full.items_max = items_max;
+        full.keys = GetParam();
+        return full;
+    }
+    void by_hand(const std::string& sql) { RawDatabase(dir / "queue.db").exec(sql); }
+};
+
+TEST_P(Rule01HandEdits, ANewcomerStaysWhereAllRowsWereDeleted) {
+    Queue queue(full_queue(1000));
+    put(queue, numbered(1, 1000));
+    by_hand("DELETE FROM items");
+    EXPECT_EQ(put(queue, {"a"}), std::vector{Enqueued::stored});
+    EXPECT_EQ(put(queue, {"b"}), std::vector{Enqueued::stored});
+    EXPECT_EQ(resident(queue), (Keys{"a", "b"}));
+    EXPECT_EQ(counter(queue, "edited"), -1000);
+    EXPECT_EQ(counter(queue, "evicted"), 0);
+    EXPECT_EQ(queue.lease()->items().size(), 2U);
+    expect_sound(queue);
+}
+
+TEST_P(Rule01HandEdits, ManyNewcomersStayWhereFewRowsAreLeft) {
+    Queue queue(full_queue(1000));
+    put(queue, numbered(1, 1000));
+    by_hand("DELETE FROM items WHERE id > 5");
+    const Keys fresh = numbered(2001, 2100);
+    EXPECT_EQ(put(queue, fresh), std::vector<Enqueued>(100, Enqueued::stored));
+    EXPECT_EQ(resident(queue), fresh);  // the five went before anybody could know
+    EXPECT_EQ(counter(queue, "items"), 100);
+    EXPECT_EQ(counter(queue, "edited"), -995);
+    EXPECT_EQ(counter(queue, "evicted"), 5);
+    expect_sound(queue);
+}
+
+TEST_P(Rule01HandEdits, NewcomersStayWhereAnOldExcessWasDeleted) {
+    Queue queue(full_queue(1000));
+    put(queue, numbered(1, 1000));
+    by_hand(
+        "DELETE FROM items WHERE id > 3; UPDATE settings SET value = 10 WHERE name = "
+        "'items_max'");
+    put(queue, {"a"});
+    EXPECT_EQ(resident(queue), (Keys{"a"}));
+    EXPECT_EQ(counter(queue, "edited"), -997);
+    expect_sound(queue);
+}
+
+TEST_P(Rule01HandEdits, TheBoundsHoldAfterARecountInTheSameCall) {
+    Queue queue(full_queue(10));
+    put(queue, numbered(1, 10));
+    by_hand("DELETE FROM items");
+    put(queue, numbered(21, 35));
+    EXPECT_EQ(resident(queue), numbered(26, 35));
+    EXPECT_EQ(counter(queue, "edited"), -10);
+    EXPECT_EQ(counter(queue, "evicted"), 5);
+    expect_sound(queue);
+}
+
+TEST_P(Rule01HandEdits, AQueueFullOfLeasedItemsIsNotRecounted) {
+    Queue queue(full_queue(10));
+    Admin(queue).set("batch_items_max", "9", "test");
+    put(queue, numbered(1, 10));
+    const auto batch = queue.lease();
+    by_hand("UPDATE totals SET dead_letters = 1");  // a recount would mend it
+    put(queue, {"a"});
+    put(queue, {"b", "c"});
+    EXPECT_EQ(resident(queue).back(), "c");
+    EXPECT_EQ(counter(queue, "dead_letters"), 1);
+    EXPECT_EQ(counter(queue, "evicted"), 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Rule01HandEdits,
+                         ::testing::Values(headpond::Keys::unique, headpond::Keys::free,
+                                           headpond::Keys::mapped));
+
 TEST_F(Rule01Bounds, KeysAndTagsThatAreNotAllowedAreMisuseAndNothingIsStored) {
     Queue queue(options());
     const std::string long_key(1025, 'k');
