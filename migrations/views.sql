@@ -1,6 +1,7 @@
 -- The views, for people in the sqlite3 shell, for Queue::health() and for the command line. Repeatable:
 -- dropped and made anew whenever this file changes. They read tables only (no pragma). Each is readable
--- at 80 columns in plain mode and in -box.
+-- at 80 columns in plain mode and in -box: of what a handler or an operator wrote, 24 characters are
+-- shown, a space for each line break and tab.
 
 CREATE VIEW queue_now AS
 SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) - skew_ms AS now FROM clock;
@@ -102,7 +103,9 @@ UNION ALL
 SELECT 'gate', state,
        CASE WHEN state = 'open' THEN NULL WHEN until IS NULL THEN 'reopen'
             WHEN until <= now THEN 'now' ELSE printf('%ds', (until - now + 999) / 1000) END,
-       ifnull(substr(reason, 1, 24), '') FROM gate, queue_now
+       ifnull(replace(replace(replace(substr(reason, 1, 24),
+              char(10), ' '), char(13), ' '), char(9), ' '), '')
+  FROM gate, queue_now
 UNION ALL
 SELECT 'db_bytes', db_bytes, file_bytes_max,
        CASE WHEN sampled_at > 0 THEN printf('sampled %ds ago', (now - sampled_at) / 1000)
@@ -169,13 +172,15 @@ SELECT b.id, b.items,
             ELSE printf('in %ds', (max(0, ifnull(b.lease_expires_at, b.not_before) - now,
                                        CASE shut WHEN 'timed' THEN until - now ELSE 0 END)
                                    + 999) / 1000) END,
-       substr(b.last_error, 1, 24)
+       replace(replace(replace(substr(b.last_error, 1, 24),
+               char(10), ' '), char(13), ' '), char(9), ' ')
   FROM batches b, barrier, queue_now
  WHERE b.state = 'leased' OR b.not_before > now OR shut IS NOT NULL
 UNION ALL
 SELECT NULL, items - waiting_items - leased_items, 'gate closed',
        CASE shut WHEN 'timed' THEN printf('in %ds', (until - now + 999) / 1000) ELSE shut END,
-       substr(reason, 1, 24)
+       replace(replace(replace(substr(reason, 1, 24),
+               char(10), ' '), char(13), ' '), char(9), ' ')
   FROM totals, barrier, queue_now
  WHERE shut IS NOT NULL AND items - waiting_items - leased_items > 0;
 
@@ -200,12 +205,17 @@ SELECT i.id, i.key, i.source_tag, length(i.payload), (now - i.enqueued_at) / 100
  WHERE i.id > ifnull((SELECT last_id FROM batches ORDER BY first_id DESC LIMIT 1), 0);
 
 CREATE VIEW dead (reason, error, items, batches, oldest_s, newest_s) AS
-SELECT reason, ifnull(substr(last_error, 1, 24), ''), count(*), count(DISTINCT batch_id),
+SELECT reason,
+       ifnull(replace(replace(replace(substr(last_error, 1, 24),
+              char(10), ' '), char(13), ' '), char(9), ' '), ''),
+       count(*), count(DISTINCT batch_id),
        (now - min(died_at)) / 1000, (now - max(died_at)) / 1000
   FROM dead_letters, queue_now GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2;
 
 CREATE VIEW errors (error, outcome, attempts, last_seen) AS
-SELECT ifnull(substr(error, 1, 24), ''), outcome, count(*),
+SELECT ifnull(replace(replace(replace(substr(error, 1, 24),
+              char(10), ' '), char(13), ' '), char(9), ' '), ''),
+       outcome, count(*),
        strftime('%Y-%m-%dT%H:%M:%SZ', max(finished_at) / 1000, 'unixepoch')
   FROM attempts WHERE outcome <> 'acked' GROUP BY 1, 2 ORDER BY max(finished_at) DESC, 1, 2;
 
@@ -239,14 +249,19 @@ SELECT key, strftime('%Y-%m-%dT%H:%M:%SZ', at / 1000, 'unixepoch'), event, detai
            printf('batch %d, %s', a.batch_id, ifnull(a.outcome, 'running'))
       FROM delivered d JOIN attempts a ON a.batch_id = d.batch
     UNION ALL
-    SELECT d.key, a.finished_at, 2 * a.attempt + 1, 'error', substr(a.error, 1, 24)
+    SELECT d.key, a.finished_at, 2 * a.attempt + 1, 'error',
+           replace(replace(replace(substr(a.error, 1, 24),
+                   char(10), ' '), char(13), ' '), char(9), ' ')
       FROM delivered d JOIN attempts a ON a.batch_id = d.batch WHERE a.error IS NOT NULL
     UNION ALL
     SELECT key, died_at, 1000001, 'dead letter', printf('%s after %d attempt%s', reason, attempts,
                                                   CASE attempts WHEN 1 THEN '' ELSE 's' END)
       FROM dead_letters
     UNION ALL
-    SELECT key, died_at, 1000002, 'error', substr(last_error, 1, 24) FROM dead_letters
+    SELECT key, died_at, 1000002, 'error',
+           replace(replace(replace(substr(last_error, 1, 24),
+                   char(10), ' '), char(13), ' '), char(9), ' ')
+      FROM dead_letters
      WHERE last_error IS NOT NULL
     UNION ALL
     SELECT key, settled_at, 1000003, 'outcome', state || ifnull(', ' || reason, '') FROM outcomes

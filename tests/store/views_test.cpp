@@ -316,6 +316,25 @@ TEST_F(ViewsTest, LargeNumbersFitToo) {
     }
 }
 
+TEST_F(ViewsTest, AnErrorOfSeveralLinesIsOneRow) {
+    put(*queue, {"a", "b", "c"});
+    Settlement rejected;
+    rejected.rejected = {{.key = "a", .reason = "no\tplace\r\nfound"}};
+    (void)lease(1, Ms{60'000})->settle(rejected);
+    (void)lease(1, Ms{60'000})->nack("HTTP 503\nbusy");
+    Admin(*queue).pause(std::nullopt, "quota\nspent", "ops");
+    for (const char* view : {"dead", "errors", "stuck", "trail", "health"}) {
+        const std::string sql = std::string("select * from ") + view;
+        const std::string printed = shell("-list", sql);
+        EXPECT_EQ(printed.find_first_of("\t\r"), std::string::npos) << printed;
+        EXPECT_EQ(lines_of(printed).size(), Admin(*queue).view(view).rows.size()) << printed;
+    }
+    EXPECT_EQ(Admin(*queue).view("dead").rows[0][1], "no place  found");
+    EXPECT_EQ(Admin(*queue).view("errors").rows.back()[0], "HTTP 503 busy");
+    EXPECT_EQ(Admin(*queue).view("stuck").rows[0][4], "HTTP 503 busy");
+    EXPECT_EQ(row_of("gate")[3], "quota spent");
+}
+
 TEST_F(ViewsTest, ANewQueueHasQuietViews) {
     for (const char* view :
          {"leases", "stuck", "resident", "ready", "dead", "errors", "trail", "range_faults"}) {
