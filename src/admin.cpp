@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <optional>
 
 namespace headpond {
 
@@ -98,6 +100,41 @@ std::string ended_summary(store::Transaction& tx, std::string_view key) {
                          : "ended: fallback (" + last.reason + "), the outcome is unread";
 }
 
+// Keys that are free or mapped have no index, and free ones may repeat: the rows are walked, a
+// chunk a statement, until `seen` answers false to one of this key.
+void walk_key(store::Transaction& tx, std::string_view key,
+              const std::function<bool(store::ItemRow&)>& seen) {
+    constexpr std::int64_t chunk = 1000;
+    std::int64_t first = 0;
+    for (;;) {
+        auto rows = tx.survey(first, store::no_limit, chunk);
+        for (auto& row : rows) {
+            if (row.key == key && !seen(row)) return;
+        }
+        if (std::ssize(rows) < chunk) return;
+        first = rows.back().id + 1;
+    }
+}
+
+// Empty: not resident. Of several the newest is told of, and how many older ones there are.
+std::string resident_summary(store::Transaction& tx, std::string_view key, store::Millis now) {
+    std::optional<store::ItemRow> newest;
+    std::int64_t count = 0;
+    if (tx.keys_indexed()) {
+        newest = tx.find(key);
+    } else {
+        walk_key(tx, key, [&](store::ItemRow& row) {
+            newest = row;
+            ++count;
+            return true;
+        });
+    }
+    if (!newest) return {};
+    std::string text = resident_summary(tx, *newest, now);
+    if (count > 1) text += "; older items of this key: " + std::to_string(count - 1);
+    return text;
+}
+
 }  // namespace
 
 Why Admin::why(std::string_view key) const {
@@ -105,13 +142,11 @@ Why Admin::why(std::string_view key) const {
     why.key = key;
     core_->read("why", [&](store::Transaction& tx) {
         const auto now = engine::read_clock(core_->clock(), tx.clock(), tx).now;
-        if (tx.keys_indexed()) {
-            if (const auto item = tx.find(key)) why.summary = resident_summary(tx, *item, now);
-        }
+        why.summary = resident_summary(tx, key, now);
         if (why.summary.empty()) why.summary = ended_summary(tx, key);
     });
     why.trail = to_table(core_->store().trail(key, wall_of(*core_)));
-    why.known = !why.summary.empty() || !why.trail.rows.empty();
+    why.known = !why.summary.empty();
     if (!why.known) {
         why.summary =
             "unknown: not resident, no dead letter, no unread outcome; it never entered, "
@@ -120,29 +155,14 @@ Why Admin::why(std::string_view key) const {
     return why;
 }
 
-namespace {
-
-// Keys that are free have no index and may repeat: the rows are walked, a chunk a statement.
-bool tracked_among_all(store::Transaction& tx, std::string_view key) {
-    constexpr std::int64_t chunk = 1000;
-    std::int64_t first = 0;
-    for (;;) {
-        const auto rows = tx.survey(first, store::no_limit, chunk);
-        for (const auto& row : rows) {
-            if (row.tracked && row.key == key) return true;
-        }
-        if (std::ssize(rows) < chunk) return false;
-        first = rows.back().id + 1;
-    }
-}
-
-}  // namespace
-
 bool Admin::pending(std::string_view key) const {
     bool tracked = false;
     core_->read("pending", [&](store::Transaction& tx) {
         if (!tx.keys_indexed()) {
-            tracked = tracked_among_all(tx, key);
+            walk_key(tx, key, [&](const store::ItemRow& row) {
+                tracked = row.tracked;
+                return !tracked;
+            });
         } else if (const auto item = tx.find(key)) {
             tracked = item->tracked;
         }

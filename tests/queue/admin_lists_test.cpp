@@ -275,5 +275,33 @@ TEST_F(AdminLists, PendingIsFoundAmongFreeKeys) {
     EXPECT_FALSE(Admin(queue).pending("nobody"));
 }
 
+// --- why -----------------------------------------------------------------------------------------
+
+TEST_F(AdminLists, WhyTellsOfTheNewestOfFreeKeysAndOfMappedOnes) {
+    Options free = options();
+    free.keys = Keys::free;
+    free.items_max = 5'000;
+    free.batch_items_max = 1;
+    Queue queue(free);
+    put(queue, {"a"});
+    const Batch held = leased(queue);
+    const std::string leased = "leased: in batch 1";
+    EXPECT_EQ(Admin(queue).why("a").summary.substr(0, leased.size()), leased);
+    put(queue, std::vector<std::string>(1'999, "other"));
+    put(queue, {"a", "b"});
+    const Why why = Admin(queue).why("a");
+    EXPECT_TRUE(why.known);
+    EXPECT_EQ(why.summary, "ready: in no batch yet, entered 0 s ago; older items of this key: 1");
+    EXPECT_EQ(Admin(queue).why("b").summary, "ready: in no batch yet, entered 0 s ago");
+    EXPECT_FALSE(Admin(queue).why("nobody").known);
+
+    Options mapped = options();
+    mapped.path = dir / "mapped.db";
+    mapped.keys = Keys::mapped;
+    Queue other(mapped);
+    put(other, {"a"});
+    EXPECT_EQ(Admin(other).why("a").summary, "ready: in no batch yet, entered 0 s ago");
+}
+
 }  // namespace
 }  // namespace headpond::test
