@@ -299,7 +299,10 @@ void Admin::set(std::string_view name, std::string_view value, std::string_view 
         const auto it = std::find_if(rows.begin(), rows.end(),
                                      [&](const auto& one) { return one.name == row.name; });
         const std::int64_t before = it == rows.end() ? 0 : it->changed_at;
-        context.tx.set_setting(row.setting_row(raw, std::max(context.now, before + 1), by));
+        const auto changed = row.setting_row(raw, std::max(context.now, before + 1), by);
+        // As it was is no change: nothing is logged, and who made the last one stays.
+        if (it != rows.end() && it->value == changed.value) return true;
+        context.tx.set_setting(changed);
         if (row.name == "keys") {
             const auto keys = static_cast<Keys>(raw);
             // The index is what finds keys that repeat: mapped ones need it for that alone.

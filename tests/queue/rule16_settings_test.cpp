@@ -93,6 +93,26 @@ TEST_F(Rule16Settings, AnotherQueueSeesAChangeAtOnce) {
     expect_sound(queue);
 }
 
+TEST_F(Rule16Settings, AValueAsItWasIsNoChange) {
+    Queue queue(options());
+    Admin(queue).set("age_max", "90", "ops");
+    const Setting before = setting(queue, "age_max");
+    lines.clear();
+    clock->advance(Ms{5'000});
+    RawDatabase raw(dir / "queue.db");
+    const auto version = raw.data_version();
+    Admin(queue).set("age_max", "90", "somebody");
+    Admin(queue).set("age_max", "90.0", "somebody");
+    Admin(queue).set("keys", "unique", "somebody");
+    EXPECT_EQ(setting(queue, "age_max").changed_at, before.changed_at);
+    EXPECT_EQ(setting(queue, "age_max").changed_by, "ops");
+    EXPECT_EQ(raw.data_version(), version) << "nothing was written";
+    EXPECT_TRUE(lines.empty()) << lines.front();
+    Admin(queue).set("age_max", "91", "somebody");
+    EXPECT_EQ(setting(queue, "age_max").changed_by, "somebody");
+    expect_sound(queue);
+}
+
 TEST_F(Rule16Settings, AShellEditTakesEffectAndIsMarkedByHand) {
     Queue queue(options());
     RawDatabase raw(dir / "queue.db");
