@@ -77,6 +77,16 @@ TEST_F(Look, WhyTellsWhereAKeyIs) {
     EXPECT_TRUE(cli({"why", "b"}).out.starts_with("ready: "));
 }
 
+TEST_F(Look, WhyHasItsSentenceWhereKeysAreFree) {
+    expect_ok({"settings", "set", "keys", "free"});
+    put({"a"});
+    put({"a"});
+    const json why = cli_json({"why", "a"});
+    EXPECT_EQ(why["known"], true);
+    EXPECT_TRUE(why["summary"].get<std::string>().starts_with("ready: ")) << why;
+    EXPECT_TRUE(why["summary"].get<std::string>().ends_with("older items of this key: 1")) << why;
+}
+
 TEST_F(Look, WhyTakesACommandsNameAndADash) {
     put({"health", "--json", "-x", "{}", "[a,b]"});
     for (const std::string key : {"health", "{}", "[a,b]"}) {
