@@ -94,7 +94,8 @@ class HEADPOND_API Queue {
     // Stores one item, in one transaction. misuse: a key or tag that is not allowed.
     [[nodiscard]] Enqueued enqueue(const NewItem& item, std::stop_token stop = {});
     // Stores many in one transaction; one answer an item, in their order. With overflow = block,
-    // those that find no room follow in later transactions.
+    // those that find no room follow in later transactions; where one of these fails with busy, io
+    // or closed, and some items are stored, the rest are answered refused.
     [[nodiscard]] std::vector<Enqueued> enqueue(std::span<const NewItem> items,
                                                 std::stop_token stop = {});
 
