@@ -25,6 +25,14 @@ class ProcessorTest : public QueueTest {
         return std::ranges::any_of(
             lines, [](const auto& line) { return line.find("Processor: ") != std::string::npos; });
     }
+    // What a handler that heeds its token does: whether it was asked to stop in time.
+    static bool asked_to_stop(const std::stop_token& stop, Ms patience) {
+        std::mutex mutex;
+        std::condition_variable_any changed;
+        std::unique_lock lock(mutex);
+        changed.wait_for(lock, stop, patience, [] { return false; });
+        return stop.stop_requested();
+    }
     static Settlement ack(std::span<const Item> /*items*/, const std::stop_token& /*stop*/) {
         return {.rest = Rest::ack};
     }
@@ -128,11 +136,8 @@ TEST_F(ProcessorTest, StopNoneAsksTheHandlerToStop) {
     std::promise<void> begun;
     Processor processor(queue, [&](auto, const std::stop_token& stop) {
         begun.set_value();
-        std::mutex mutex;
-        std::condition_variable_any changed;
-        std::unique_lock lock(mutex);
-        changed.wait(lock, stop, [] { return false; });
-        return Settlement{.rest = Rest::release, .error = "stopping"};
+        const bool asked = asked_to_stop(stop, Ms{30'000});
+        return Settlement{.rest = asked ? Rest::release : Rest::ack, .error = "stopping"};
     });
     processor.start();
     begun.get_future().wait();
@@ -253,11 +258,7 @@ TEST_F(ProcessorTest, StopNoneReachesAHandlerThatBeginsMeanwhile) {
     for (int round = 0; round < 60; ++round) {
         put(queue, {std::to_string(round), std::to_string(round) + "b"});
         Processor processor(queue, [&](auto, const std::stop_token& stop) {
-            std::mutex mutex;
-            std::condition_variable_any changed;
-            std::unique_lock lock(mutex);
-            changed.wait_for(lock, stop, std::chrono::milliseconds(300), [] { return false; });
-            if (!stop.stop_requested()) ++unasked;
+            if (!asked_to_stop(stop, Ms{300})) ++unasked;
             return Settlement{.rest = Rest::ack};
         });
         processor.start();
@@ -274,11 +275,7 @@ TEST_F(ProcessorTest, WhatIsAssignedOverStopsAsIfDestroyed) {
     std::promise<bool> asked;
     Processor processor(queue, [&](auto, const std::stop_token& stop) {
         begun.set_value();
-        std::mutex mutex;
-        std::condition_variable_any changed;
-        std::unique_lock lock(mutex);
-        changed.wait_for(lock, stop, std::chrono::seconds(5), [] { return false; });
-        asked.set_value(stop.stop_requested());
+        asked.set_value(asked_to_stop(stop, Ms{5000}));
         return Settlement{.rest = Rest::release};
     });
     processor.start();
