@@ -75,10 +75,10 @@ struct Core final : public engine::Host, public std::enable_shared_from_this<Cor
     void read(std::string_view operation, const std::function<void(store::Transaction&)>& fn);
     void transact(const std::function<void(store::Transaction&, engine::Effects&)>& fn);
 
-    // Throws closed, misuse inside this thread's transact, or io when the file is no longer where
-    // it was.
     // In a child that was forked while the queue was open. Any thread.
     [[nodiscard]] bool inherited() const noexcept;
+    // Throws closed, misuse inside this thread's transact, or io when the file is no longer where
+    // it was.
     void require_usable(std::string_view operation, bool after_close = false) const;
     [[nodiscard]] std::shared_ptr<const engine::Settings> settings_for(store::Transaction& tx);
     [[nodiscard]] std::shared_ptr<const engine::Settings> settings_of(store::Transaction& tx,

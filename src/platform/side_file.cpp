@@ -226,18 +226,15 @@ bool SideFile::take_turn(std::chrono::steady_clock::time_point deadline) {
     // in their order; who asks in between overtakes. The head asks often: between two turns the
     // file is idle.
     if (!await(queue_byte, queue_bell, 5ms, deadline)) return false;
-    const auto leave_queue = [this] {
-        unlock(queue_byte);
-        ring(queue_bell);
-    };
-    bool taken = false;
-    try {
-        taken = await(turn_byte, turn_bell, 100us, deadline);
-    } catch (...) {
-        leave_queue();  // or nobody would have a turn until this process writes again
-        throw;
-    }
-    leave_queue();
+    // Also where the turn's lock fails: nobody would have a turn until this process writes again.
+    const struct Head {
+        const SideFile& file;
+        ~Head() {
+            file.unlock(queue_byte);
+            file.ring(queue_bell);
+        }
+    } head{*this};
+    const bool taken = await(turn_byte, turn_bell, 100us, deadline);
     comes_back_until_ = std::chrono::steady_clock::now() + 1ms;
     return taken;
 }

@@ -172,9 +172,8 @@ void ProcessorState::extend_due(const std::stop_token& stop) {
         const auto now = std::chrono::steady_clock::now();
         auto next = now + std::chrono::hours(1);
         for (auto& [id, one] : running) {
-            if (one.stop.stop_requested() && now >= one.end_at) continue;
             if (now >= one.end_at) {
-                over.push_back(one.stop);
+                if (!one.stop.stop_requested()) over.push_back(one.stop);
                 continue;
             }
             if (now >= one.extend_at) {
@@ -314,10 +313,9 @@ Processor::Processor(Queue& queue, Handler handler, ProcessorOptions options)
 
 Processor::Processor(Processor&&) noexcept = default;
 Processor& Processor::operator=(Processor&& other) noexcept {
-    if (this == &other) return *this;
-    if (state_) stop(Drain::none);
-    state_ = std::move(other.state_);
-    return *this;
+    Processor replaced(std::move(other));
+    state_.swap(replaced.state_);
+    return *this;  // what was here ends as a Processor does
 }
 Processor::~Processor() {
     if (!state_) return;

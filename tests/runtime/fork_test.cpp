@@ -79,7 +79,7 @@ TEST_F(ForkTest, AChildMayCloseAndDropWhatItsParentWaitsOn) {
         delete held;
         return 7;
     };
-    // Between their looks they wait: at most of these forks all do.
+    // Between their looks they wait: in most of these forks all do.
     for (int i = 0; i < 20; ++i) ASSERT_EQ(child(drop), 7);
     for (auto& waiter : waiters) waiter.request_stop();
     waiters.clear();
